@@ -1,0 +1,6 @@
+//! dcrgate: a reverse proxy in front of an OAuth/OIDC identity server. It
+//! terminates mutual TLS, judges client certificates, verifies software
+//! statements and the rules of a regime, and forwards Dynamic Client
+//! Registration (RFC 7591) with verified headers. What it refuses it explains to
+//! the caller and records for the auditor.
+

@@ -1,0 +1,3 @@
+//! The `dcrgate` program.
+
+fn main() {}
