@@ -4,3 +4,4 @@
 //! Registration (RFC 7591) with verified headers. What it refuses it explains to
 //! the caller and records for the auditor.
 
+pub mod model;

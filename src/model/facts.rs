@@ -1,0 +1,60 @@
+//! What a check or a rule may look at. Nothing else exists for them.
+
+use serde_json::{Map, Value};
+
+use super::binding::Binding;
+use super::evidence::Known;
+use super::id::AuthorityName;
+use super::key::KeySet;
+use super::peer::Peer;
+use super::statement::Statement;
+use super::time::Timestamp;
+use std::sync::Arc;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// POST, RFC 7591 §3.1.
+    Register,
+    /// PUT, RFC 7592 §2.2.
+    Update,
+    /// GET, RFC 7592 §2.1.
+    Read,
+    /// DELETE, RFC 7592 §2.3.
+    Delete,
+}
+
+impl Operation {
+    /// The word of policies and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Update => "update",
+            Self::Read => "read",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// What a check or a rule may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// What is asked for.
+    pub operation: Operation,
+    /// The request's members as the caller sent them.
+    pub request: &'a Map<String, Value>,
+    /// The members as they would be forwarded: statement values merged over the request, defaults filled in.
+    pub metadata: &'a Map<String, Value>,
+    /// The verified statement; `None` where the policy asks for none and none was sent.
+    pub statement: Option<&'a Statement>,
+    /// The trusted client certificate and the authority that vouches for it.
+    pub peer: Option<(&'a Peer, &'a AuthorityName)>,
+    /// Claims of the initial access token.
+    pub token: Option<&'a Map<String, Value>>,
+    /// The client's binding, on an update.
+    pub client: Option<&'a Binding>,
+    /// The software's own keys.
+    pub software_keys: &'a Known<Arc<KeySet>>,
+    /// The one time of this decision.
+    pub now: Timestamp,
+}
