@@ -4,4 +4,6 @@
 //! Registration (RFC 7591) with verified headers. What it refuses it explains to
 //! the caller and records for the auditor.
 
+pub mod checks;
 pub mod model;
+pub mod policy;

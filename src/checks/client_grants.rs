@@ -1,0 +1,125 @@
+//! Grant types and response types are accepted and fit each other (RFC 7591 §2.1, OpenID Connect Registration §2).
+
+use std::collections::BTreeMap;
+
+use super::report::Failure;
+use super::{About, Check, Fault, Judge, Report, Settings, WRITES, texts};
+use crate::model::error_code::ErrorCode;
+use crate::model::facts::Facts;
+
+#[derive(Debug)]
+pub(super) struct ClientGrants;
+
+const GRANT: Fault = Fault {
+    message: "grant_types has an entry that is not accepted",
+    hint: "use the grant types that this regime allows",
+};
+const RESPONSE: Fault = Fault {
+    message: "response_types has an entry that is not accepted",
+    hint: "use the response types that this regime allows, words separated by one space",
+};
+const UNSERVED: Fault = Fault {
+    message: "response_types and grant_types do not fit each other",
+    hint: "code needs authorization_code; token and id_token need implicit",
+};
+
+static ABOUT: About = About {
+    id: "client.grants",
+    summary: "grant_types and response_types are accepted and fit each other",
+    clause: "RFC 7591 2.1",
+    error: ErrorCode::InvalidClientMetadata,
+    field: Some("grant_types"),
+    operations: WRITES,
+    faults: &[GRANT, RESPONSE, UNSERVED],
+    settings: &[
+        ("grant_types", "accepted grant types (any)"),
+        ("response_types", "accepted response types, words in any order (any)"),
+        ("hybrid_implicit", "implicit beside code id_token: require | tolerate (require)"),
+    ],
+};
+
+/// Words of one response type: OpenID Connect knows three.
+const MAX_WORDS: usize = 4;
+
+impl Check for ClientGrants {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
+        let tolerate = settings.word("hybrid_implicit", &[("require", false), ("tolerate", true)]).unwrap_or(false);
+        let response_types = settings.texts("response_types");
+        Some(Box::new(Grants { grant_types: settings.texts("grant_types"), response_types, tolerate }))
+    }
+}
+
+#[derive(Debug)]
+struct Grants {
+    grant_types: Option<Vec<String>>,
+    response_types: Option<Vec<String>>,
+    tolerate: bool,
+}
+
+impl Judge for Grants {
+    fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
+        // RFC 7591 §2: authorization_code and code where the members are absent.
+        let grants: Vec<&str> =
+            texts(facts.metadata, "grant_types").map_or_else(|| vec!["authorization_code"], Iterator::collect);
+        // Without a redirecting grant there is nothing to respond with.
+        let redirects = grants.iter().any(|grant| matches!(*grant, "authorization_code" | "implicit"));
+        let default = if redirects { vec!["code"] } else { vec![] };
+        let responses: Vec<&str> = texts(facts.metadata, "response_types").map_or(default, Iterator::collect);
+
+        for grant in &grants {
+            if self.grant_types.as_ref().is_some_and(|allowed| !allowed.iter().any(|allowed| allowed == grant)) {
+                report.fail(Failure::of(GRANT).detail(*grant));
+            }
+        }
+        for response in &responses {
+            let known = words(response).is_some_and(|_| match &self.response_types {
+                Some(allowed) => allowed.iter().any(|allowed| words(allowed) == words(response)),
+                None => true,
+            });
+            if !known {
+                report.fail(Failure::of(RESPONSE).field("response_types").detail(*response));
+            }
+        }
+        let code = responses.iter().any(|response| has_word(response, "code"));
+        let front = responses.iter().any(|response| has_word(response, "id_token") || has_word(response, "token"));
+        let pure_front = responses.iter().any(|response| !has_word(response, "code") && *response != "none");
+        let granted = |grant: &str| grants.contains(&grant);
+        let implicit_fits = match granted("implicit") {
+            true => front,
+            false => !front || (self.tolerate && !pure_front),
+        };
+        if code != granted("authorization_code") || !implicit_fits {
+            report.fail(Failure::of(UNSERVED).detail(format!("{grants:?} {responses:?}")));
+        }
+    }
+}
+
+fn has_word(response: &str, word: &str) -> bool {
+    response.split(' ').any(|found| found == word)
+}
+
+/// The words in order of the alphabet; `None` when they are malformed: empty, doubled or too many.
+fn words(response: &str) -> Option<Vec<&str>> {
+    let mut words: Vec<&str> = response.split(' ').take(MAX_WORDS).collect();
+    words.sort_unstable();
+    let distinct = words.windows(2).all(|pair| pair.first() != pair.last());
+    let whole = response.split(' ').count() < MAX_WORDS;
+    (whole && distinct && words.iter().all(|word| !word.is_empty())).then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn response_types_are_sets_of_words() {
+        assert_eq!(words("id_token code"), words("code id_token"));
+        for malformed in ["", " code", "code  id_token", "code code", "a b c d"] {
+            assert_eq!(words(malformed), None, "{malformed:?}");
+        }
+    }
+}

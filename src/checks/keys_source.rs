@@ -1,0 +1,92 @@
+//! The client's keys come from one place, and from the right one (RFC 7591 §2: `jwks` excludes `jwks_uri`).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::report::Failure;
+use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member, text};
+use crate::model::error_code::ErrorCode;
+use crate::model::facts::Facts;
+
+#[derive(Debug)]
+pub(super) struct KeysSource;
+
+const BOTH: Fault = Fault { message: "jwks and jwks_uri exclude each other", hint: "send one of them" };
+const BY_VALUE: Fault = Fault {
+    message: "keys by value (jwks) are not accepted",
+    hint: "leave jwks out and publish the keys in the directory",
+};
+const DIFFERENT: Fault = Fault {
+    message: "jwks_uri is not the address in the software statement",
+    hint: "leave jwks_uri out, or copy it from the software statement character for character",
+};
+const INSECURE: Fault = Fault { message: "jwks_uri is not an https address", hint: "publish the keys over https" };
+const PRIVATE: Fault = Fault {
+    message: "jwks holds a private or symmetric key",
+    hint: "send public keys only, and replace this key: it has been disclosed",
+};
+
+static ABOUT: About = About {
+    id: "keys.source",
+    summary: "jwks and jwks_uri exclude each other, hold no private parts, and agree with the statement",
+    clause: "RFC 7591 2",
+    error: ErrorCode::InvalidClientMetadata,
+    field: Some("jwks_uri"),
+    operations: WRITES,
+    faults: &[BOTH, BY_VALUE, DIFFERENT, INSECURE, PRIVATE],
+    settings: &[
+        ("by_value", "jwks in the request: accept | refuse (accept)"),
+        ("claim", "claim of the statement that a jwks_uri has to equal"),
+    ],
+};
+
+impl Check for KeysSource {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
+        let refuse_value = settings.word("by_value", &[("accept", false), ("refuse", true)]).unwrap_or(false);
+        Some(Box::new(Source { refuse_value, claim: settings.text("claim").map(|text| text.value) }))
+    }
+}
+
+#[derive(Debug)]
+struct Source {
+    refuse_value: bool,
+    claim: Option<String>,
+}
+
+impl Judge for Source {
+    fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
+        let (jwks, uri) = (member(facts.request, "jwks"), member(facts.request, "jwks_uri"));
+        if let Some(jwks) = jwks {
+            if self.refuse_value {
+                report.fail(Failure::of(BY_VALUE).field("jwks"));
+            } else if uri.is_some() {
+                report.fail(Failure::of(BOTH).field("jwks"));
+            }
+            if holds_private_part(jwks) {
+                report.fail(Failure::of(PRIVATE).field("jwks"));
+            }
+        }
+        if let (Some(uri), Some(claim), Some(statement)) = (uri, &self.claim, facts.statement)
+            && uri.as_str().is_none_or(|uri| statement.text(claim) != Some(uri))
+        {
+            let said = statement.text(claim).unwrap_or("(none)");
+            report.fail(Failure::of(DIFFERENT).detail(format!("jwks_uri={uri} {claim}={said}")));
+        }
+        if text(facts.metadata, "jwks_uri").is_some_and(|uri| !uri.starts_with("https://")) {
+            report.fail(Failure::of(INSECURE));
+        }
+    }
+}
+
+/// Members that only private and symmetric keys have (RFC 7518 §6).
+fn holds_private_part(jwks: &Value) -> bool {
+    let private = |key: &Map<String, Value>| {
+        ["d", "k", "p", "q", "dp", "dq", "qi", "oth"].iter().any(|part| key.contains_key(*part))
+    };
+    jwks.get("keys").and_then(Value::as_array).is_some_and(|keys| keys.iter().filter_map(Value::as_object).any(private))
+}

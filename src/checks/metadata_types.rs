@@ -1,0 +1,73 @@
+//! Every known member has the type of its specification (RFC 7591 §2 and the IANA registry).
+//!
+//! Rules read members as what they have to be; those that would fail for a wrong
+//! type alone come `after` this check.
+
+use std::collections::BTreeMap;
+
+use super::report::Failure;
+use super::{About, Check, Fault, Judge, Report, Settings, WRITES};
+use crate::model::error_code::ErrorCode;
+use crate::model::facts::Facts;
+use crate::model::metadata::{self, Kind};
+
+#[derive(Debug)]
+pub(super) struct MetadataTypes;
+
+const MISTYPED: Fault = Fault {
+    message: "a member of the request has the wrong type",
+    hint: "see the specification that defines the member; values are not converted",
+};
+const STATEMENT: Fault = Fault {
+    message: "a value of the software statement has the wrong type",
+    hint: "correct the software in the directory and fetch a new software statement",
+};
+
+static ABOUT: About = About {
+    id: "metadata.types",
+    summary: "every known member has its type; addresses are absolute, texts hold no control characters",
+    clause: "RFC 7591 2",
+    error: ErrorCode::InvalidClientMetadata,
+    field: None,
+    operations: WRITES,
+    faults: &[MISTYPED, STATEMENT],
+    settings: &[],
+};
+
+impl Check for MetadataTypes {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn configure(&self, _: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
+        Some(Box::new(Types))
+    }
+}
+
+#[derive(Debug)]
+struct Types;
+
+impl Judge for Types {
+    fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
+        for (name, value) in facts.request.iter().filter(|(_, value)| !value.is_null()) {
+            let Some(known) = metadata::member(name) else { continue };
+            if known.kind.admits(value) {
+                continue;
+            }
+            let fault = Fault { message: known.kind.demand(), ..MISTYPED };
+            let failure = Failure::of(fault).field(known.name).detail(value.to_string());
+            report.fail(if known.kind == Kind::Redirects {
+                failure.code(ErrorCode::InvalidRedirectUri)
+            } else {
+                failure
+            });
+        }
+        // What the statement contributed is the directory's word: its type has to fit, its form is taken as it is.
+        for (name, value) in facts.metadata.iter().filter(|(name, value)| facts.request.get(*name) != Some(value)) {
+            if let Some(known) = metadata::member(name).filter(|known| !known.kind.fits(value) && !value.is_null()) {
+                let failure = Failure::of(STATEMENT).field(known.name).detail(value.to_string());
+                report.fail(failure.code(ErrorCode::InvalidSoftwareStatement));
+            }
+        }
+    }
+}

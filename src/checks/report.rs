@@ -1,0 +1,115 @@
+//! What a check found: failures, and the single-use things it asks for.
+
+use std::sync::Arc;
+
+use super::Fault;
+use crate::model::claim::{Claim, ClaimKind};
+use crate::model::error_code::ErrorCode;
+use crate::model::time::Timestamp;
+use crate::model::trace::{Mode, Outcome, Rule};
+
+/// Failures that one check may report; a request with more is refused all the same.
+const MAX_FAILURES: usize = 16;
+
+/// Characters of a detail that are kept for the audit: enough for an address, not for a flood.
+const MAX_DETAIL: usize = 512;
+
+/// One failure of a check.
+#[derive(Debug)]
+pub struct Failure {
+    pub(super) fault: Fault,
+    pub(super) outcome: Outcome,
+    pub(super) code: Option<ErrorCode>,
+    pub(super) field: Option<&'static str>,
+    pub(super) detail: Option<Box<str>>,
+}
+
+impl Failure {
+    /// The check does not hold.
+    pub const fn of(fault: Fault) -> Self {
+        Self { fault, outcome: Outcome::Fail, code: None, field: None, detail: None }
+    }
+
+    /// The check could not be made, through no fault of the caller.
+    pub const fn unavailable(fault: Fault) -> Self {
+        let code = Some(ErrorCode::TemporarilyUnavailable);
+        Self { fault, outcome: Outcome::Error, code, field: None, detail: None }
+    }
+
+    /// Another code than the check's own.
+    #[must_use]
+    pub fn code(self, code: ErrorCode) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
+    /// The member of the request that it is about.
+    #[must_use]
+    pub fn field(self, name: &'static str) -> Self {
+        Self { field: Some(name), ..self }
+    }
+
+    /// What was looked at, for the audit alone.
+    #[must_use]
+    pub fn detail(self, detail: impl AsRef<str>) -> Self {
+        Self { detail: Some(shortened(detail.as_ref())), ..self }
+    }
+}
+
+/// At most [`MAX_DETAIL`] characters, without those that move a terminal's cursor or turn its text around.
+pub(crate) fn shortened(text: &str) -> Box<str> {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let plain = |c: char| if c.is_control() || turns(c) { char::REPLACEMENT_CHARACTER } else { c };
+    let mut short: String = text.chars().take(MAX_DETAIL).map(plain).collect();
+    if text.chars().nth(MAX_DETAIL).is_some() {
+        short.push_str(" ...");
+    }
+    short.into()
+}
+
+/// Where a check writes what it found.
+#[derive(Debug)]
+pub struct Report<'r> {
+    policy: &'r str,
+    rule: &'r Arc<Rule>,
+    claims: &'r mut Vec<Claim>,
+    pub(super) failures: Vec<Failure>,
+}
+
+impl<'r> Report<'r> {
+    pub(super) const fn new(policy: &'r str, rule: &'r Arc<Rule>, claims: &'r mut Vec<Claim>) -> Self {
+        Self { policy, rule, claims, failures: Vec::new() }
+    }
+
+    /// Records a failure.
+    pub fn fail(&mut self, failure: Failure) {
+        if self.failures.len() < MAX_FAILURES {
+            self.failures.push(failure);
+        }
+    }
+
+    /// Asks for a single-use thing of this policy. `false` when a part cannot be part of a key.
+    ///
+    /// A shadow takes nothing: a conflict would refuse.
+    #[must_use]
+    pub fn claim(&mut self, kind: ClaimKind, parts: &[&str], expires: Option<Timestamp>) -> bool {
+        if parts.iter().any(|part| part.is_empty() || part.contains('\n')) {
+            return false;
+        }
+        if self.rule.mode == Mode::Enforce {
+            let key = [&[self.policy], parts].concat().join("\n").into();
+            self.claims.push(Claim { kind, key, expires, refusal: Arc::clone(self.rule) });
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_short_and_still() {
+        assert_eq!(&*shortened("a\u{1b}[2J\n\u{202e}b"), "a\u{fffd}[2J\u{fffd}\u{fffd}b");
+        assert_eq!(shortened(&"\u{e3}".repeat(600)).chars().count(), MAX_DETAIL + 4);
+    }
+}

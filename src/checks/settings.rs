@@ -1,0 +1,157 @@
+//! The settings of one check, as a policy and the policies that it extends give them.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::model::document::{Faults, Located, Place, Section, nearest};
+use crate::model::time;
+
+/// One table under the same name in a policy and the policies that it extends, nearest first.
+///
+/// A value may be `{ cel = "..." }`: an expression over the policy's parameters,
+/// evaluated once, at load.
+pub struct Settings<'d> {
+    layers: Vec<Section<'d>>,
+    compute: &'d dyn Fn(&Located<String>) -> Option<Value>,
+    faults: &'d Faults,
+}
+
+impl fmt::Debug for Settings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.layers.fmt(f)
+    }
+}
+
+impl<'d> Settings<'d> {
+    /// Of these tables, nearest first. `compute` evaluates an expression over the
+    /// policy's parameters; it records a fault and gives `None` when it cannot.
+    pub const fn new(
+        layers: Vec<Section<'d>>,
+        compute: &'d dyn Fn(&Located<String>) -> Option<Value>,
+        faults: &'d Faults,
+    ) -> Self {
+        Self { layers, compute, faults }
+    }
+
+    /// Whether any policy of the chain has the table.
+    pub const fn is_there(&self) -> bool {
+        !self.layers.is_empty()
+    }
+
+    /// Where the nearest table stands.
+    pub fn place(&self) -> Option<Place> {
+        self.layers.first().map(Section::place)
+    }
+
+    /// A value of any shape, computed where it is an expression.
+    pub fn json(&self, key: &str) -> Option<Located<Value>> {
+        let mut found = None;
+        for layer in &self.layers {
+            let value = layer.json(key);
+            found = found.or(value);
+        }
+        let found = found?;
+        let source = match &found.value {
+            Value::Object(table) if table.len() == 1 => table.get("cel").and_then(Value::as_str).map(str::to_owned),
+            _ => None,
+        };
+        let Some(source) = source else { return Some(found) };
+        let place = found.place;
+        let value = (self.compute)(&Located { value: source, place: place.clone() })?;
+        Some(Located { value, place })
+    }
+
+    /// A string.
+    pub fn text(&self, key: &str) -> Option<Located<String>> {
+        self.read(key, "a string", |value| value.as_str().map(str::to_owned))
+    }
+
+    /// A boolean.
+    pub fn boolean(&self, key: &str) -> Option<bool> {
+        self.read(key, "a boolean", Value::as_bool).map(|found| found.value)
+    }
+
+    /// An integer within bounds, both inclusive.
+    pub fn integer(&self, key: &str, bounds: RangeInclusive<i64>) -> Option<i64> {
+        let number = self.read(key, "an integer", Value::as_i64)?;
+        if bounds.contains(&number.value) {
+            return Some(number.value);
+        }
+        let message = format!("`{key}` must be from {} to {}", bounds.start(), bounds.end());
+        self.faults.error(Some(&number.place), message, None);
+        None
+    }
+
+    /// A duration in words, such as `"5m"`.
+    pub fn duration(&self, key: &str) -> Option<Duration> {
+        let wanted = "a duration such as `5m`";
+        self.read(key, wanted, |value| value.as_str().and_then(time::duration)).map(|found| found.value)
+    }
+
+    /// A list of strings; a single string is a list of one.
+    pub fn texts(&self, key: &str) -> Option<Vec<String>> {
+        self.read(key, "a list of strings", |value| match value {
+            Value::String(text) => Some(vec![text.clone()]),
+            Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+            _ => None,
+        })
+        .map(|found| found.value)
+    }
+
+    /// One of a set of words, with the meaning of each.
+    pub fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
+        let text = self.text(key)?;
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text.value) {
+            return Some(*meaning);
+        }
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let help = nearest(&text.value, known.iter().copied())
+            .map_or_else(|| format!("known words: {}", known.join(", ")), |word| format!("did you mean `{word}`?"));
+        self.faults.error(Some(&text.place), format!("`{key}` does not know this word"), Some(help));
+        None
+    }
+
+    /// Records that a setting is missing, unless it is there with whatever type.
+    pub fn require(&self, key: &str) {
+        // Not `any`: every layer learns that the key is known.
+        let there = self.layers.iter().filter(|layer| layer.has(key)).count();
+        if there == 0 {
+            let of = self.layers.first().map_or("", Section::path);
+            self.faults.error(self.place().as_ref(), format!("`{key}` is missing in `{of}`"), None);
+        }
+    }
+
+    /// A table below this one, in every layer.
+    #[must_use]
+    pub fn section(&self, key: &str) -> Self {
+        let layers = self.layers.iter().filter_map(|layer| layer.section(key)).collect();
+        Self { layers, compute: self.compute, faults: self.faults }
+    }
+
+    /// Records every key that nobody asked for.
+    pub fn finish(self) {
+        self.layers.into_iter().for_each(Section::finish);
+    }
+
+    /// The tables themselves, nearest first.
+    pub fn layers(&self) -> &[Section<'d>] {
+        &self.layers
+    }
+
+    /// Where further faults are recorded.
+    pub const fn faults(&self) -> &'d Faults {
+        self.faults
+    }
+
+    fn read<T>(&self, key: &str, wanted: &str, with: impl FnOnce(&Value) -> Option<T>) -> Option<Located<T>> {
+        let found = self.json(key)?;
+        let value = with(&found.value);
+        if value.is_none() {
+            self.faults.error(Some(&found.place), format!("`{key}` has to be {wanted}"), None);
+        }
+        Some(Located { value: value?, place: found.place })
+    }
+}

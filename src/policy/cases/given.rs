@@ -1,0 +1,174 @@
+//! The facts of a case, from its file.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::model::binding::Binding;
+use crate::model::certificate::{Certificate, PublicKeyFacts};
+use crate::model::digest::Digest;
+use crate::model::document::Section;
+use crate::model::evidence::Known;
+use crate::model::id::{AuthorityName, DecisionId};
+use crate::model::key::{Jwk, KeyMaterial, KeySet};
+use crate::model::name::DistinguishedName;
+use crate::model::peer::Peer;
+use crate::model::statement::Statement;
+use crate::model::time::Timestamp;
+
+/// The tables of a case that hold facts.
+const FACTS: [&str; 6] = ["request", "statement", "certificate", "software_keys", "client", "token"];
+
+/// The facts of a case.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) request: Map<String, Value>,
+    pub(super) statement: Option<Statement>,
+    pub(super) peer: Option<(Peer, AuthorityName)>,
+    pub(super) token: Option<Map<String, Value>>,
+    pub(super) client: Option<Binding>,
+    pub(super) software_keys: Known<Arc<KeySet>>,
+}
+
+/// The facts that a table holds, as they are.
+pub(super) fn facts_of(section: &Section<'_>) -> Map<String, Value> {
+    FACTS.iter().filter_map(|key| Some(((*key).to_owned(), section.json(key)?.value))).collect()
+}
+
+/// The defaults with the case's members over them, and without what it removes.
+pub(super) fn changed(defaults: &Map<String, Value>, section: &Section<'_>) -> Map<String, Value> {
+    let mut facts = Value::Object(defaults.clone());
+    merge(&mut facts, Value::Object(facts_of(section)));
+    for path in section.texts("remove").into_iter().flatten() {
+        if !remove(&mut facts, &path.value) {
+            section.faults().error(Some(&path.place), format!("there is no `{}` to remove", path.value), None);
+        }
+    }
+    match facts {
+        Value::Object(facts) => facts,
+        _ => Map::new(),
+    }
+}
+
+/// RFC 7386, without removal by `null`, which TOML does not have.
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (name, value) in from {
+                merge(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+fn remove(from: &mut Value, path: &str) -> bool {
+    let Value::Object(map) = from else { return false };
+    match path.split_once('.') {
+        Some((first, rest)) => map.get_mut(first).is_some_and(|value| remove(value, rest)),
+        None => map.remove(path).is_some(),
+    }
+}
+
+impl Given {
+    pub(super) fn read(facts: &Map<String, Value>, section: &Section<'_>) -> Option<Self> {
+        let object = |key: &str| facts.get(key).and_then(Value::as_object);
+        let fault = |key: &str, why: &str| {
+            section.faults().error(Some(&section.place_of_key(key)), format!("`{key}`: {why}"), None);
+            None
+        };
+        let software_keys = match facts.get("software_keys") {
+            None => Known::Absent,
+            Some(Value::String(word)) if word == "absent" => Known::Absent,
+            Some(Value::String(word)) if word == "unavailable" => Known::Unavailable("unavailable in this case".into()),
+            Some(Value::Array(keys)) => Known::Value(Arc::new(key_set(keys))),
+            Some(_) => return fault("software_keys", "a list of keys, or one of the words absent and unavailable"),
+        };
+        let peer = match object("certificate").map(peer) {
+            Some(None) => {
+                return fault("certificate", "its subject is not a distinguished name, or a time is not RFC 3339");
+            }
+            Some(Some(peer)) => Some(peer),
+            None => None,
+        };
+        Some(Self {
+            request: object("request").cloned().unwrap_or_default(),
+            statement: object("statement").map(statement),
+            peer,
+            token: object("token").cloned(),
+            client: object("client").map(binding),
+            software_keys,
+        })
+    }
+}
+
+fn text<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
+    map.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn texts(map: &Map<String, Value>, key: &str) -> Vec<String> {
+    let items = map.get(key).and_then(Value::as_array);
+    items.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn statement(claims: &Map<String, Value>) -> Statement {
+    let digest = Digest::of(Value::Object(claims.clone()).to_string().as_bytes());
+    Statement { claims: claims.clone(), algorithm: "PS256", key_id: "case".into(), digest }
+}
+
+fn peer(map: &Map<String, Value>) -> Option<(Peer, AuthorityName)> {
+    let time = |key: &str, default: &str| {
+        let text = text(map, key);
+        Timestamp::parse(if text.is_empty() { default } else { text }).ok()
+    };
+    let digest = Digest::of(text(map, "subject").as_bytes());
+    let certificate = Certificate {
+        subject: DistinguishedName::parse(text(map, "subject")).ok()?,
+        issuer: DistinguishedName::parse("CN=Case").ok()?,
+        serial: "01".to_owned(),
+        thumbprint: digest,
+        not_before: time("not_before", "2026-01-01T00:00:00Z")?,
+        not_after: time("not_after", "2027-01-01T00:00:00Z")?,
+        dns_names: texts(map, "san_dns"),
+        uris: texts(map, "san_uri"),
+        emails: texts(map, "san_email"),
+        key_usage: None,
+        extended_key_usage: None,
+        is_authority: false,
+        key: PublicKeyFacts::Rsa { bits: 2048 },
+    };
+    let authority = map.get("authority").and_then(Value::as_str).unwrap_or("case");
+    Some((Peer::new(Vec::new(), digest, certificate), AuthorityName::new(authority)))
+}
+
+fn key_set(keys: &[Value]) -> KeySet {
+    let word = |key: &Value, name: &str| key.get(name).and_then(Value::as_str).map(Arc::from);
+    let keys = keys.iter().map(|key| {
+        Arc::new(Jwk {
+            key_id: word(key, "kid").unwrap_or_else(|| "".into()),
+            algorithm: word(key, "alg"),
+            usage: word(key, "use"),
+            operations: None,
+            material: KeyMaterial::Rsa { n: "".into(), e: "AQAB".into(), bits: 2048 },
+        })
+    });
+    KeySet { keys: keys.collect(), passed_over: 0 }
+}
+
+fn binding(map: &Map<String, Value>) -> Binding {
+    let optional = |key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
+    let registered = Timestamp::from_unix_seconds(0);
+    Binding {
+        upstream: "case".to_owned(),
+        client_id: text(map, "client_id").to_owned(),
+        authority: optional("authority").map(AuthorityName::new),
+        organisation: optional("organisation"),
+        software: optional("software"),
+        policy: text(map, "policy").to_owned(),
+        certificate: None,
+        subject: optional("subject"),
+        token_fingerprint: None,
+        decision: DecisionId::new(registered, [0; 10]),
+        registered,
+    }
+}

@@ -1,0 +1,38 @@
+//! What an expression may name, by where it stands.
+
+use serde_json::{Map, Value};
+
+/// The facts.
+pub const ROOTS: &[&str] = &["request", "metadata", "ssa", "cert", "token", "client", "operation", "params", "now"];
+
+/// Where an expression stands, and so what it may look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// In a rule: everything.
+    Decision,
+    /// In a rule's `when`: everything; its parts are decided one by one.
+    Condition,
+    /// In `[forward]`: what is known before there is metadata.
+    Forward,
+    /// In a setting: parameters.
+    Parameters,
+}
+
+impl Scope {
+    pub(super) const fn roots(self) -> &'static [&'static str] {
+        match self {
+            Self::Decision | Self::Condition => ROOTS,
+            Self::Forward => &["request", "ssa", "params"],
+            Self::Parameters => &["params"],
+        }
+    }
+}
+
+/// What a policy's expressions may name besides the facts that are always the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Schema<'a> {
+    /// The policy's parameters.
+    pub params: &'a Map<String, Value>,
+    /// Claims of the statement, where the policy lists them.
+    pub claims: Option<&'a [String]>,
+}

@@ -1,0 +1,204 @@
+//! Policies: what a regime asks of a registration, read from a file.
+//!
+//! [`compile`] reads a policy and the policies that it extends, and reports every
+//! fault. A [`Policy`] is pure: it merges the statement over the request
+//! ([`Policy::merge`]) and judges facts ([`Policy::evaluate`]). It never fetches,
+//! never reads a clock or a file, and parses nothing once it is made.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::checks::{Active, SoftwareKeysPolicy};
+use crate::model::claim::Claim;
+use crate::model::digest::Digest;
+use crate::model::facts::Facts;
+use crate::model::statement::Statement;
+use crate::model::trace::{Outcome, Rule, Trace};
+
+pub mod cases;
+pub mod cel;
+mod forward;
+mod gates;
+mod layers;
+pub mod packs;
+mod read;
+mod rules;
+
+pub use gates::{GATES, Gate, StatementPolicy};
+pub use read::compile;
+
+use cel::{Code, Library, Session, TooLong, Uses, Values};
+use forward::Forward;
+use gates::Gates;
+use rules::Ruling;
+
+/// A policy, ready to judge.
+#[derive(Debug)]
+pub struct Policy {
+    about: Description,
+    gates: Gates,
+    software_keys: Option<SoftwareKeysPolicy>,
+    checks: Vec<Active>,
+    rulings: Vec<Ruling>,
+    forward: Forward,
+    subject: SubjectClaims,
+    library: Library,
+    uses: Uses,
+    limits: Limits,
+}
+
+/// What a policy says of itself.
+#[derive(Debug)]
+struct Description {
+    id: Arc<str>,
+    version: Arc<str>,
+    title: Arc<str>,
+    spec: Arc<str>,
+    digest: Digest,
+}
+
+/// Rules of our own, under which facts that are too large are refused.
+#[derive(Debug)]
+struct Limits {
+    request: Arc<Rule>,
+    evidence: Arc<Rule>,
+}
+
+/// Which claims of the statement name its organisation and software.
+#[derive(Debug, Default)]
+struct SubjectClaims {
+    organisation: Option<String>,
+    organisation_name: Option<String>,
+    software: Option<String>,
+    roles: Option<Code>,
+}
+
+/// What an evaluation came to, besides its trace.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// Single-use things that the decision takes when it admits.
+    pub claims: Vec<Claim>,
+    /// On whose behalf the request came.
+    pub subject: Subject,
+}
+
+/// On whose behalf a request came, as the verified statement says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// The organisation's id.
+    pub organisation: Option<String>,
+    /// The organisation's name.
+    pub organisation_name: Option<String>,
+    /// The software's id.
+    pub software: Option<String>,
+    /// Roles that it holds.
+    pub roles: Vec<String>,
+}
+
+impl Policy {
+    /// The id, such as `open-finance-brasil`.
+    pub fn id(&self) -> &Arc<str> {
+        &self.about.id
+    }
+
+    /// The version, of the file's own counting.
+    pub fn version(&self) -> &Arc<str> {
+        &self.about.version
+    }
+
+    /// The title, for people.
+    pub fn title(&self) -> &Arc<str> {
+        &self.about.title
+    }
+
+    /// The specification that it holds.
+    pub fn spec(&self) -> &Arc<str> {
+        &self.about.spec
+    }
+
+    /// SHA-256 of the files and parameters that it was made from.
+    pub const fn digest(&self) -> Digest {
+        self.about.digest
+    }
+
+    /// How a software statement is to be verified; `None` where the policy reads none.
+    pub const fn statement(&self) -> Option<&StatementPolicy> {
+        self.gates.statement()
+    }
+
+    /// Which key set of the software is wanted; `None` where the policy looks at none.
+    pub const fn software_keys(&self) -> Option<&SoftwareKeysPolicy> {
+        self.software_keys.as_ref()
+    }
+
+    /// The rule of a step that is taken before the policy is evaluated.
+    pub const fn gate(&self, gate: Gate) -> &Arc<Rule> {
+        self.gates.rule(gate)
+    }
+
+    /// Every check and rule, in the order of evaluation.
+    pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.checks.iter().map(Active::rule).chain(self.rulings.iter().map(Ruling::rule))
+    }
+
+    /// The members as they would be forwarded: the statement's over the request's,
+    /// defaults filled in, everything dropped that must not travel.
+    ///
+    /// A member that could not be derived is `null`; [`Policy::evaluate`] refuses it.
+    /// The result is bounded by the request, the statement and the policy.
+    pub fn merge(&self, request: &Map<String, Value>, statement: Option<&Statement>) -> Map<String, Value> {
+        self.forward.merge(&self.library, request, statement)
+    }
+
+    /// Runs every check, then every rule; all failures are in the trace.
+    pub fn evaluate(&self, facts: &Facts<'_>, trace: &mut Trace) -> Judged {
+        let mut judged = Judged { claims: Vec::new(), subject: self.subject.of(facts.statement) };
+        let mut blocked = Vec::with_capacity(self.checks.len() + self.rulings.len());
+        for check in &self.checks {
+            blocked.push(!check.run(&self.about.id, facts, trace, &mut judged.claims));
+        }
+        self.forward.judge(facts, trace);
+        let values = match Values::new(&self.library, &self.uses, facts) {
+            Ok(values) => values,
+            Err(too_long) => {
+                let rule = match too_long {
+                    TooLong::Request => &self.limits.request,
+                    TooLong::Evidence => &self.limits.evidence,
+                };
+                trace.push(rule, Outcome::Error, None);
+                return judged;
+            }
+        };
+        let mut session = Session::new(&self.library, &values);
+        for ruling in &self.rulings {
+            blocked.push(!ruling.judge(&mut session, facts.operation, &blocked, trace));
+        }
+        if let Some(Ok(Value::Array(roles))) = self.subject.roles.as_ref().map(|roles| session.json(roles)) {
+            judged.subject.roles = roles.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        }
+        judged
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.about.id, self.about.version)
+    }
+}
+
+impl SubjectClaims {
+    fn of(&self, statement: Option<&Statement>) -> Subject {
+        let text = |claim: &Option<String>| statement?.text(claim.as_deref()?).map(str::to_owned);
+        Subject {
+            organisation: text(&self.organisation),
+            organisation_name: text(&self.organisation_name),
+            software: text(&self.software),
+            roles: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

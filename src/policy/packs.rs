@@ -1,0 +1,30 @@
+//! The policies that come with dcrgate, as its repository has them in `policies/`.
+
+/// File name and text of every pack.
+pub const PACKS: &[(&str, &str)] = &[
+    ("open-finance-brasil.toml", include_str!("../../policies/open-finance-brasil.toml")),
+    ("rfc7591.toml", include_str!("../../policies/rfc7591.toml")),
+];
+
+/// The text of a pack, by its name with or without `.toml`.
+pub fn pack(name: &str) -> Option<&'static str> {
+    let wanted = name.strip_suffix(".toml").unwrap_or(name);
+    PACKS.iter().find(|(file, _)| file.strip_suffix(".toml") == Some(wanted)).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_policy_of_the_repository_is_a_pack() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut files: Vec<String> =
+            files.filter(|name| name.ends_with(".toml") && !name.ends_with(".cases.toml")).collect();
+        files.sort_unstable();
+        assert_eq!(files, PACKS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        assert_eq!(pack("rfc7591"), pack("rfc7591.toml"));
+        assert!(pack("rfc7591").is_some() && pack("nowhere").is_none());
+    }
+}

@@ -1,0 +1,253 @@
+//! From files to a [`Policy`], with every fault that they have.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::cel::{self, Builder, Schema, Scope, Slot, Uses};
+use super::gates::{GATES, Gates};
+use super::{Description, Limits, Policy, SubjectClaims, layers};
+use crate::checks::active::Texts;
+use crate::checks::{ALL, About, Active, Settings, SoftwareKeysPolicy};
+use crate::model::document::{Faults, Located, Section, Source, nearest};
+use crate::model::error_code::ErrorCode;
+use crate::model::facts::Operation;
+use crate::model::metadata::{MEMBERS, Member, member};
+use crate::model::trace::{Mode, Rule};
+
+mod forward;
+mod rules;
+
+use forward::{finish_forward, read_forward};
+use rules::{Names, finish_rules, read_rules};
+
+/// Characters of a message or hint: one or two sentences.
+const MAX_TEXT: usize = 300;
+
+const OPERATIONS: &[(&str, Operation)] = &[
+    (Operation::Register.as_str(), Operation::Register),
+    (Operation::Update.as_str(), Operation::Update),
+    (Operation::Read.as_str(), Operation::Read),
+    (Operation::Delete.as_str(), Operation::Delete),
+];
+
+/// What stands at `mode`: `off` takes away what an extended policy has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Switch {
+    On(Mode),
+    Off,
+}
+
+const SWITCHES: &[(&str, Switch)] =
+    &[("enforce", Switch::On(Mode::Enforce)), ("shadow", Switch::On(Mode::Shadow)), ("off", Switch::Off)];
+
+/// Reads a policy.
+///
+/// `read` gives the file that `extends` names, or why it cannot;
+/// `params` are the deployment's parameters. Every fault is recorded; the policy is
+/// there when none is an error.
+pub fn compile(
+    name: &str,
+    text: &str,
+    read: &dyn Fn(&str) -> Result<Source, String>,
+    params: &Map<String, Value>,
+    faults: &Faults,
+) -> Option<Policy> {
+    let documents = layers::load(name, text, read, faults);
+    let roots: Vec<Section<'_>> = documents.iter().map(|document| document.root(faults)).collect();
+    let params = layers::parameters(&roots, params, faults);
+    let compute = |text: &Located<String>| cel::constant(text, &params, faults);
+    let root = Settings::new(roots, &compute, faults);
+    root.json("extends");
+
+    let about = Description {
+        id: required(&root, "id"),
+        version: required(&root, "version"),
+        title: required(&root, "title"),
+        spec: required(&root, "spec"),
+        digest: layers::digest(&documents, &params),
+    };
+    let default = Defaults {
+        mode: root.word("mode", &[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)]).unwrap_or(Mode::Enforce),
+        operations: operations(&root),
+    };
+    let claims = root.texts("claims");
+
+    let (gates, checks, software_keys) = read_checks(root.section("checks"), &default);
+
+    let mut builder = Builder::new(Schema { params: &params, claims: claims.as_deref() }, faults);
+    read_lets(&root, &mut builder);
+    let drafts = read_rules(&root, &compute, &default, &mut builder);
+    let (forward, derived) = read_forward(&root, &mut builder);
+    let (subject, roles) = read_subject(root.section("subject"), &mut builder);
+    root.finish();
+    let mut compiled = builder.finish();
+
+    let names = Names::of(&checks);
+    let rulings = finish_rules(drafts, &mut compiled, &names, faults);
+    let forward = finish_forward(forward, derived, &mut compiled);
+    let subject = SubjectClaims { roles: roles.and_then(|slot| compiled.take(slot)), ..subject };
+    let library = compiled.library;
+    if faults.any_error() {
+        return None;
+    }
+
+    let mut uses = Uses::default();
+    for ruling in &rulings {
+        ruling.codes().for_each(|code| uses.add(&library.uses(code)));
+    }
+    subject.roles.iter().for_each(|code| uses.add(&library.uses(code)));
+    let mut forward = forward;
+    let mut early = Uses::default();
+    forward.derived.iter().for_each(|derived| early.add(&library.uses(&derived.code)));
+    forward.uses = early;
+    Some(Policy { about, gates, software_keys, checks, rulings, forward, subject, library, uses, limits: limits() })
+}
+
+/// What holds for every check and rule that does not say otherwise.
+struct Defaults {
+    mode: Mode,
+    operations: Option<Vec<Operation>>,
+}
+
+fn required(root: &Settings<'_>, key: &str) -> Arc<str> {
+    root.require(key);
+    let text = root.text(key);
+    if let Some(text) = &text
+        && (text.value.is_empty() || text.value.contains(char::is_control))
+    {
+        root.faults().error(Some(&text.place), format!("`{key}` has to be a line of text"), None);
+    }
+    text.map_or_else(|| "".into(), |text| text.value.into())
+}
+
+fn operations(settings: &Settings<'_>) -> Option<Vec<Operation>> {
+    let place = settings.json("on")?.place;
+    let words = settings.texts("on")?;
+    let known = || OPERATIONS.iter().map(|(word, _)| *word);
+    let find = |word: &String| OPERATIONS.iter().find(|(known, _)| known == word).map(|(_, operation)| *operation);
+    if let Some(unknown) = words.iter().find(|word| find(word).is_none()) {
+        let help = format!("known operations: {}", known().collect::<Vec<_>>().join(", "));
+        settings.faults().error(Some(&place), format!("unknown operation `{unknown}`"), Some(help));
+    }
+    Some(words.iter().filter_map(find).collect())
+}
+
+/// The policy's own words for a check, a gate or a rule.
+pub(super) fn texts_of(settings: &Settings<'_>) -> Texts {
+    let public = |key: &str| settings.text(key).and_then(|text| told(settings.faults(), key, text));
+    let error = settings.text("error").and_then(|text| match ErrorCode::parse(&text.value) {
+        Ok(code) => Some(code),
+        Err(why) => {
+            settings.faults().error(Some(&text.place), why.to_string(), None);
+            None
+        }
+    });
+    Texts { clause: public("clause"), error, message: public("message"), hint: public("hint") }
+}
+
+/// A text that callers may be told (RFC 6749 §5.2).
+fn told(faults: &Faults, key: &str, text: Located<String>) -> Option<Arc<str>> {
+    let fits = |byte: u8| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
+    if text.value.bytes().all(fits) && text.value.len() <= MAX_TEXT {
+        return Some(text.value.into());
+    }
+    let help =
+        format!("callers are told this: at most {MAX_TEXT} ASCII characters without quotes (\") and backslashes");
+    faults.error(Some(&text.place), format!("`{key}` has characters that an answer cannot carry"), Some(help));
+    None
+}
+
+fn read_checks(checks: Settings<'_>, default: &Defaults) -> (Gates, Vec<Active>, Option<SoftwareKeysPolicy>) {
+    let abouts: Vec<&'static About> = GATES.iter().copied().chain(ALL.iter().map(|check| check.about())).collect();
+    let mut groups: BTreeMap<&str, Settings<'_>> = BTreeMap::new();
+    let mut all: BTreeMap<&'static str, Settings<'_>> = BTreeMap::new();
+    for about in abouts {
+        let (group, name) = about.id.split_once('.').unwrap_or((about.id, ""));
+        let group = groups.entry(group).or_insert_with(|| checks.section(group));
+        all.insert(about.id, group.section(name));
+    }
+    let gates = Gates::read(&all);
+    let mut active = Vec::new();
+    let mut off = Vec::new();
+    for check in ALL {
+        let about = check.about();
+        let Some(settings) = all.get(about.id).filter(|settings| settings.is_there()) else { continue };
+        let Switch::On(mode) = settings.word("mode", SWITCHES).unwrap_or(Switch::On(default.mode)) else {
+            off.push(about.id);
+            continue;
+        };
+        let operations = operations(settings).or_else(|| default.operations.clone());
+        let texts = texts_of(settings);
+        if let Some(judge) = check.configure(settings, &all) {
+            active.push(Active::new(about, mode, texts, operations, judge));
+        }
+    }
+    let software_keys = all
+        .get("keys.encryption")
+        .filter(|settings| settings.is_there() && !off.contains(&"keys.encryption"))
+        .and_then(SoftwareKeysPolicy::read);
+    // A check that is off may be left with settings that nobody reads.
+    all.into_iter().filter(|(id, _)| !off.contains(id)).for_each(|(_, settings)| settings.finish());
+    groups.into_values().for_each(Settings::finish);
+    checks.finish();
+    (gates, active, software_keys)
+}
+
+/// `[let]` of the chain: the farthest file first, a name that comes again in its first place.
+fn read_lets(root: &Settings<'_>, builder: &mut Builder<'_>) {
+    let mut lets: Vec<(Located<String>, Located<String>)> = Vec::new();
+    for layer in root.layers().iter().rev() {
+        for (name, text) in layer.section("let").iter().flat_map(Section::text_entries) {
+            match lets.iter_mut().find(|(known, _)| known.value == name.value) {
+                Some(known) => *known = (name, text),
+                None => lets.push((name, text)),
+            }
+        }
+    }
+    lets.into_iter().for_each(|(name, text)| builder.named(name, text));
+}
+
+fn read_subject(section: Settings<'_>, builder: &mut Builder<'_>) -> (SubjectClaims, Option<Slot>) {
+    let claim = |key: &str| section.text(key).map(|text| text.value);
+    let subject = SubjectClaims {
+        organisation: claim("organisation"),
+        organisation_name: claim("organisation_name"),
+        software: claim("software"),
+        roles: None,
+    };
+    let roles = section.text("roles").map(|text| builder.expression(text, Scope::Decision));
+    section.finish();
+    (subject, roles)
+}
+
+fn limits() -> Limits {
+    let rule = |id: &str, error, message: &str| {
+        let hint = Some(format!("lists may have {} entries", cel::MAX_LIST).into());
+        let (id, message) = (id.into(), message.into());
+        Arc::new(Rule { id, clause: "".into(), mode: Mode::Enforce, error, field: None, message, hint })
+    };
+    Limits {
+        request: rule("limits.request", ErrorCode::InvalidClientMetadata, "a list in the request is too long"),
+        evidence: rule(
+            "limits.evidence",
+            ErrorCode::InvalidSoftwareStatement,
+            "a list in the software statement or token is too long",
+        ),
+    }
+}
+
+fn all_checks() -> impl Iterator<Item = &'static About> {
+    GATES.iter().copied().chain(ALL.iter().map(|check| check.about()))
+}
+
+fn known_member(name: &Located<String>, faults: &Faults) -> Option<&'static Member> {
+    let found = member(&name.value);
+    if found.is_none() {
+        let help = nearest(&name.value, MEMBERS.iter().map(|member| member.name))
+            .map(|word| format!("did you mean `{word}`?"));
+        faults.error(Some(&name.place), format!("`{}` is not client metadata", name.value), help);
+    }
+    found
+}
