@@ -5,5 +5,6 @@
 //! the caller and records for the auditor.
 
 pub mod checks;
+pub mod headers;
 pub mod model;
 pub mod policy;
