@@ -7,4 +7,5 @@
 pub mod checks;
 pub mod headers;
 pub mod model;
+pub mod net;
 pub mod policy;

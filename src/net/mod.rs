@@ -1,0 +1,17 @@
+//! Floor 2: bounded outbound HTTP, for everything that is not the proxy path.
+//!
+//! A [`Fetcher`] asks for one JSON document and takes it or leaves it: https, one answer, so many
+//! bytes, so much time. It never follows a redirect, reads proxy variables of the
+//! environment, sends credentials, or, for a URL that a stranger could choose,
+//! connects to an address inside the house. What the document means is for others.
+
+mod address;
+mod fetch;
+mod resolver;
+mod tls;
+
+pub use fetch::{FetchError, FetchSettings, Fetcher, UrlTrust};
+pub use tls::client_config;
+
+#[cfg(test)]
+pub(crate) mod directory;
