@@ -9,3 +9,4 @@ pub mod headers;
 pub mod model;
 pub mod net;
 pub mod policy;
+pub mod store;

@@ -1,0 +1,311 @@
+//! The SQL of each operation, within a transaction that the writer began.
+//!
+//! Statements are written for PostgreSQL too: parameters are `$1 …` in the order
+//! of their first appearance, a taken key is seen by `ON CONFLICT DO NOTHING`
+//! and the count of rows, so that no statement fails in normal operation.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::chain::{Head, Link};
+use super::error::StoreError;
+use super::operation::{
+    Abandoned, Closing, Effect, Entry, EntryEvent, Interruption, Opening, Operation, Release, Stored,
+};
+use super::seal::SealedAnswer;
+use crate::model::binding::Binding;
+use crate::model::claim::{Claim, ClaimKind};
+use crate::model::digest::Digest;
+use crate::model::id::{AuthorityName, DecisionId};
+use crate::model::time::Timestamp;
+
+/// A writer's chain and the connection that extends it.
+pub(super) struct Book<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) writer: &'a str,
+    pub(super) head: &'a mut Head,
+    pub(super) interrupted: fn(&Interruption<'_>) -> Vec<u8>,
+    pub(super) now: Timestamp,
+}
+
+impl Book<'_> {
+    /// Carries out one operation. On an error the caller undoes what was done so far.
+    pub(super) fn apply(&mut self, operation: &Operation) -> Result<Effect, StoreError> {
+        match operation {
+            Operation::Open(opening, ..) => self.open(opening),
+            Operation::Close(closing, _) => self.close(closing),
+            Operation::Append(entry, _) => self.entry(entry),
+            Operation::Release(decision, _) => self.release_all(*decision),
+            Operation::Abandon(abandoned) => self.abandon(abandoned),
+            Operation::Stop(_) => Ok(Effect::Done),
+            #[cfg(test)]
+            Operation::Inspect(_) => Ok(Effect::Done),
+        }
+    }
+
+    fn open(&mut self, opening: &Opening) -> Result<Effect, StoreError> {
+        let decision = opening.decision.to_string();
+        if !self.insert_request(opening, &decision)? {
+            match self.known_request(opening)? {
+                Some(stored) => return Ok(Effect::Repeated(stored)),
+                // Its window ended, and it was not purged yet.
+                None => self.insert_request(opening, &decision)?,
+            };
+        }
+        for (index, claim) in opening.claims.iter().enumerate() {
+            if let Some(holder) = self.take(claim, &decision, opening.at)? {
+                let taken = opening.claims.get(..index).unwrap_or_default();
+                self.release(taken.iter().map(|claim| (claim.kind, &claim.key)), &decision, Release::All)?;
+                self.forget_request(&opening.request)?;
+                let ended = opening.conflict.refusal(claim, holder);
+                self.append(&decision, "closed", Some(ended.outcome), opening.at, &ended.body)?;
+                return Ok(Effect::Conflict(index));
+            }
+        }
+        self.append(&decision, "opened", None, opening.at, &opening.body)?;
+        Ok(Effect::Opened)
+    }
+
+    fn insert_request(&self, opening: &Opening, decision: &str) -> Result<bool, StoreError> {
+        let rows = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO answers (request, decision, writer, state, expires)
+                 VALUES ($1, $2, $3, 'open', $4) ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![
+                opening.request.as_bytes(),
+                decision,
+                self.writer,
+                opening.answer_expires.unix_micros()
+            ])?;
+        Ok(rows == 1)
+    }
+
+    /// What is stored for the request; `None`, and it is gone, when its window has ended.
+    fn known_request(&self, opening: &Opening) -> Result<Option<Stored>, StoreError> {
+        match stored(self.connection, &opening.request)? {
+            Some((Stored::Answer(_), expires)) if expires <= opening.at => {
+                self.forget_request(&opening.request)?;
+                Ok(None)
+            }
+            Some((known, _)) => Ok(Some(known)),
+            None => Ok(None),
+        }
+    }
+
+    fn forget_request(&self, request: &Digest) -> Result<(), StoreError> {
+        self.connection.prepare_cached("DELETE FROM answers WHERE request = $1")?.execute([request.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Takes a claim; gives the decision that holds it where that is another one.
+    fn take(&self, claim: &Claim, decision: &str, at: Timestamp) -> Result<Option<DecisionId>, StoreError> {
+        let (kind, expires) = (claim.kind.as_str(), claim.expires.map(Timestamp::unix_micros));
+        let rows = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO claims (kind, key, decision, expires, taken)
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![kind, &*claim.key, decision, expires, at.unix_micros()])?;
+        if rows == 1 {
+            return Ok(None);
+        }
+        let holder: String = self
+            .connection
+            .prepare_cached("SELECT decision FROM claims WHERE kind = $1 AND key = $2")?
+            .query_row(params![kind, &*claim.key], |row| row.get(0))?;
+        if holder == decision {
+            return Ok(None);
+        }
+        // One that has expired and was not purged yet is free.
+        let rows = self
+            .connection
+            .prepare_cached(
+                "UPDATE claims SET decision = $1, expires = $2, taken = $3
+                 WHERE kind = $4 AND key = $5 AND expires <= $3",
+            )?
+            .execute(params![decision, expires, at.unix_micros(), kind, &*claim.key])?;
+        if rows == 1 { Ok(None) } else { Ok(Some(decision_id(&holder)?)) }
+    }
+
+    fn close(&mut self, closing: &Closing) -> Result<Effect, StoreError> {
+        let opened = &closing.opened;
+        let decision = opened.decision.to_string();
+        self.append(&decision, "closed", Some(closing.ended.outcome), closing.at, &closing.ended.body)?;
+        self.release(opened.claims.iter().map(|(kind, key)| (*kind, key)), &decision, closing.release)?;
+        if let Some(binding) = &closing.binding {
+            self.bind(binding)?;
+        }
+        match &closing.answer {
+            Some(answer) => {
+                self.connection
+                    .prepare_cached(
+                        "UPDATE answers SET state = 'answered', key_id = $1, sealed = $2 WHERE request = $3",
+                    )?
+                    .execute(params![answer.key_id, answer.blob, opened.request.as_bytes()])?;
+            }
+            None => self.forget_request(&opened.request)?,
+        }
+        Ok(Effect::Done)
+    }
+
+    fn release<'c>(
+        &self,
+        claims: impl Iterator<Item = (ClaimKind, &'c Arc<str>)>,
+        decision: &str,
+        release: Release,
+    ) -> Result<(), StoreError> {
+        for (kind, key) in claims.filter(|(kind, _)| release.frees(*kind)) {
+            self.connection
+                .prepare_cached("DELETE FROM claims WHERE kind = $1 AND key = $2 AND decision = $3")?
+                .execute(params![kind.as_str(), &**key, decision])?;
+        }
+        Ok(())
+    }
+
+    fn release_all(&self, decision: DecisionId) -> Result<Effect, StoreError> {
+        // Without an index on the decision, which every registration would pay for, this reads the whole table.
+        let rows = self
+            .connection
+            .prepare_cached("DELETE FROM claims WHERE decision = $1")?
+            .execute([decision.to_string()])?;
+        Ok(Effect::Released(rows))
+    }
+
+    fn entry(&mut self, entry: &Entry) -> Result<Effect, StoreError> {
+        match &entry.event {
+            EntryEvent::Refused(decision, ended) => {
+                self.append(&decision.to_string(), "closed", Some(ended.outcome), entry.at, &ended.body)?;
+            }
+            EntryEvent::Summary(body) => self.append("", "summary", None, entry.at, body)?,
+            EntryEvent::Note(body) => self.append("", "note", None, entry.at, body)?,
+        }
+        Ok(Effect::Done)
+    }
+
+    fn abandon(&mut self, abandoned: &Abandoned) -> Result<Effect, StoreError> {
+        let decision = abandoned.decision.to_string();
+        self.release(abandoned.claims.iter().map(|(kind, key)| (*kind, key)), &decision, abandoned.release)?;
+        self.interrupt(&decision, &abandoned.request)?;
+        Ok(Effect::Done)
+    }
+
+    /// Ends an opened decision whose result nobody will tell. The request may be sent again; its claims stay.
+    pub(super) fn interrupt(&mut self, decision: &str, request: &Digest) -> Result<(), StoreError> {
+        let opened: Vec<u8> = self
+            .connection
+            .prepare_cached("SELECT body FROM entries WHERE kind = 'opened' AND decision = $1")?
+            .query_row([decision], |row| row.get(0))?;
+        let body =
+            (self.interrupted)(&Interruption { decision: decision_id(decision)?, at: self.now, opened: &opened });
+        self.append(decision, "interrupted", Some("interrupted"), self.now, &body)?;
+        self.forget_request(request)
+    }
+
+    fn append(
+        &mut self,
+        decision: &str,
+        kind: &str,
+        outcome: Option<&str>,
+        at: Timestamp,
+        body: &[u8],
+    ) -> Result<(), StoreError> {
+        let link = Link {
+            writer: self.writer,
+            seq: self.head.seq + 1,
+            decision,
+            kind,
+            outcome: outcome.unwrap_or_default(),
+            time: at.unix_micros(),
+            body,
+        };
+        let hash = link.hash(&self.head.hash);
+        self.connection
+            .prepare_cached(
+                "INSERT INTO entries (writer, seq, decision, kind, outcome, time, body, hash, previous)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            )?
+            .execute(params![
+                link.writer,
+                link.seq,
+                (!decision.is_empty()).then_some(decision),
+                kind,
+                outcome,
+                link.time,
+                body,
+                hash.as_bytes(),
+                self.head.hash.as_bytes(),
+            ])?;
+        *self.head = Head { seq: link.seq, hash };
+        Ok(())
+    }
+
+    fn bind(&self, binding: &Binding) -> Result<(), StoreError> {
+        let authority = binding.authority.as_ref().map(AuthorityName::as_str);
+        let certificate = binding.certificate.as_ref().map(Digest::as_bytes);
+        let fingerprint = binding.token_fingerprint.as_ref().map(Digest::as_bytes);
+        let decision = binding.decision.to_string();
+        let values = params![
+            authority,
+            binding.organisation,
+            binding.software,
+            binding.policy,
+            certificate,
+            binding.subject,
+            fingerprint,
+            decision,
+            binding.registered.unix_micros(),
+            binding.upstream,
+            binding.client_id,
+        ];
+        let rows = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO bindings (authority, organisation, software, policy, certificate, subject,
+                                       token_fingerprint, decision, registered, upstream, client_id)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+            )?
+            .execute(values)?;
+        if rows == 0 {
+            // An update (RFC 7592 §2.2), or an identity server that gives out an id again.
+            self.connection
+                .prepare_cached(
+                    "UPDATE bindings SET authority = $1, organisation = $2, software = $3, policy = $4,
+                            certificate = $5, subject = $6, token_fingerprint = $7, decision = $8, registered = $9
+                     WHERE upstream = $10 AND client_id = $11",
+                )?
+                .execute(values)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is stored for a request, and until when.
+pub(super) fn stored(connection: &Connection, request: &Digest) -> Result<Option<(Stored, Timestamp)>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT decision, expires, key_id, sealed FROM answers WHERE request = $1")?;
+    let mut rows = statement.query([request.as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let expires = Timestamp::from_unix_micros(row.get(1)?);
+    let stored = match (row.get(2)?, row.get(3)?) {
+        (Some(key_id), Some(blob)) => {
+            let decision = decision_id(row.get_ref(0)?.as_str().unwrap_or_default())?;
+            Stored::Answer(SealedAnswer { decision, key_id, blob })
+        }
+        _ => Stored::InProgress,
+    };
+    Ok(Some((stored, expires)))
+}
+
+/// A decision id that a column holds.
+pub(super) fn decision_id(text: &str) -> Result<DecisionId, StoreError> {
+    DecisionId::parse(text).map_err(|_| unreadable("a decision id"))
+}
+
+/// A column that no dcrgate wrote.
+pub(super) fn unreadable(what: &str) -> StoreError {
+    StoreError::Database { reason: format!("{what} cannot be read").into() }
+}

@@ -1,0 +1,229 @@
+//! Openings, closings, claims, requests seen before.
+
+use super::*;
+
+fn binding(world: &World) -> Binding {
+    Binding {
+        upstream: "idp".to_owned(),
+        client_id: "client \u{e9} 1".to_owned(),
+        authority: Some(AuthorityName::new("icp-brasil")),
+        organisation: Some("org-1".to_owned()),
+        software: None,
+        policy: "open-finance-brasil".to_owned(),
+        certificate: Some(Digest::of(b"certificate")),
+        subject: None,
+        token_fingerprint: Some(Digest::of(b"token")),
+        decision: world.decision(1),
+        registered: world.now(),
+    }
+}
+
+#[tokio::test]
+async fn one_commit_ends_a_decision_with_binding_and_answer() {
+    let world = World::new();
+    let sealer = Sealer::new(SealingKey::new(&[7; 32]).unwrap(), Vec::new());
+    let opened = world.open(1, &[(ClaimKind::Jti, "a")]).await.unwrap();
+    assert_eq!(world.store.answer(&request(1), world.now()).await.unwrap(), Some(Stored::InProgress));
+    let reader = world.reader();
+    assert_eq!(reader.decision(world.decision(1)).unwrap().unwrap().outcome(), OPEN);
+
+    let sealed = sealer.seal(world.decision(1), b"{\"client_secret\":\"s\"}").unwrap();
+    let mut closing = world.closing(opened, Release::Nothing);
+    closing.binding = Some(binding(&world));
+    closing.answer = Some(sealed.clone());
+    world.store.close(closing).await.unwrap();
+
+    let decision = reader.decision(world.decision(1)).unwrap().unwrap();
+    assert_eq!(decision.outcome(), "admitted");
+    assert_eq!((decision.opened.unwrap().body, decision.ended.unwrap().body), (b"opening 1".into(), b"closing".into()));
+    assert_eq!(world.store.binding("idp", "client \u{e9} 1").await.unwrap(), Some(binding(&world)));
+    assert_eq!(world.store.binding("idp", "client").await.unwrap(), None);
+    let Some(Stored::Answer(found)) = world.store.answer(&request(1), world.now()).await.unwrap() else {
+        panic!("no answer");
+    };
+    assert_eq!(sealer.open(&found).unwrap(), b"{\"client_secret\":\"s\"}");
+    assert_eq!(world.open(1, &[]).await.unwrap_err(), OpenError::Repeated(Stored::Answer(sealed)));
+}
+
+#[tokio::test]
+async fn a_client_registered_again_has_its_last_binding() {
+    let world = World::new();
+    for (seed, organisation) in [(1, "org-1"), (2, "org-2")] {
+        let opened = world.open(seed, &[]).await.unwrap();
+        let mut closing = world.closing(opened, Release::Nothing);
+        closing.binding = Some(Binding { organisation: Some(organisation.to_owned()), ..binding(&world) });
+        world.store.close(closing).await.unwrap();
+    }
+    let found = world.store.binding("idp", "client \u{e9} 1").await.unwrap().unwrap();
+    assert_eq!(found.organisation.as_deref(), Some("org-2"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_sixteen_at_once_one_takes_the_jti() {
+    let world = Arc::new(World::new());
+    let tasks: Vec<_> = (0..16)
+        .map(|seed| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.open(seed, &[(ClaimKind::Jti, "the one")]).await })
+        })
+        .collect();
+    let mut opened = Vec::new();
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(one) => opened.push(one),
+            Err(error) => assert_eq!(error, OpenError::Conflict { claim: 0 }),
+        }
+    }
+    assert_eq!(opened.len(), 1);
+    let filter = Filter { outcome: Some("rejected".to_owned()), since: None, limit: 100 };
+    let refused = world.reader().decisions(&filter).unwrap();
+    assert_eq!(refused.len(), 15);
+    let told = format!("the one held by {}", opened[0].decision());
+    assert!(refused.iter().all(|decision| decision.ended.as_ref().unwrap().body == told.as_bytes()));
+}
+
+#[tokio::test]
+async fn a_conflict_takes_nothing() {
+    let world = World::new();
+    let _holder = world.open(1, &[(ClaimKind::Slot, "b")]).await.unwrap();
+    let wanted = [(ClaimKind::Jti, "a"), (ClaimKind::Slot, "b"), (ClaimKind::Quota, "c")];
+    assert_eq!(world.open(2, &wanted).await.unwrap_err(), OpenError::Conflict { claim: 1 });
+    assert_eq!(world.count("SELECT count(*) FROM claims").await, 1);
+    assert_eq!(world.store.answer(&request(2), world.now()).await.unwrap(), None);
+    // The same key of another kind is another thing, and the same claim twice is one.
+    world.open(3, &[(ClaimKind::Jti, "b"), (ClaimKind::Jti, "a"), (ClaimKind::Jti, "a")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn claims_are_released_by_how_the_decision_ended() {
+    let all = [(ClaimKind::Jti, "j"), (ClaimKind::Slot, "s"), (ClaimKind::TokenUse, "t"), (ClaimKind::Quota, "q")];
+    for (release, left) in [(Release::Nothing, 4), (Release::All, 0), (Release::SlotAndQuota, 2)] {
+        let world = World::new();
+        let opened = world.open(1, &all).await.unwrap();
+        world.close(opened, release).await;
+        assert_eq!(world.count("SELECT count(*) FROM claims").await, left);
+        assert_eq!(world.count("SELECT count(*) FROM claims WHERE kind IN ('slot', 'quota')").await, left / 4 * 2);
+        assert_eq!(world.store.release_claims(world.decision(1)).await.unwrap(), usize::try_from(left).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_a_stored_answer_may_be_tried_anew() {
+    let world = World::new();
+    let opened = world.open(1, &[]).await.unwrap();
+    assert_eq!(world.open(1, &[]).await.unwrap_err(), OpenError::Repeated(Stored::InProgress));
+    world.close(opened, Release::All).await;
+    assert_eq!(world.store.answer(&request(1), world.now()).await.unwrap(), None);
+    let again = Opening { decision: world.decision(2), ..world.opening(1, &[]) };
+    world.store.open_decision(again).await.unwrap();
+}
+
+#[tokio::test]
+async fn answers_and_claims_end_with_their_time_whether_purged_or_not() {
+    let world = World::new();
+    let mut opening = world.opening(1, &[]);
+    opening.claims.push(claim(ClaimKind::Jti, "a", Some(world.now().plus(WINDOW))));
+    let mut closing = world.closing(world.store.open_decision(opening).await.unwrap(), Release::Nothing);
+    let sealed = SealedAnswer { decision: world.decision(1), key_id: "k".to_owned(), blob: vec![1] };
+    closing.answer = Some(sealed.clone());
+    world.store.close(closing).await.unwrap();
+
+    assert_eq!(world.open(2, &[(ClaimKind::Jti, "a")]).await.unwrap_err(), OpenError::Conflict { claim: 0 });
+    world.clock.advance(WINDOW);
+    assert_eq!(world.store.answer(&request(1), world.now()).await.unwrap(), None);
+    world.open(1, &[(ClaimKind::Jti, "a")]).await.unwrap();
+}
+
+#[test]
+fn what_is_over_is_purged() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(TestClock(AtomicI64::new(0)));
+    let path = folder.path().join("dcrgate.db");
+    drop(Writer::open(&settings(&path), Arc::clone(&clock) as Arc<dyn Clock>).unwrap());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch(&format!(
+            "INSERT INTO claims VALUES ('jti', 'old', '{0:026}', 10, 0), ('jti', 'new', '{0:026}', 99999999, 0),
+                                       ('slot', 'kept', '{0:026}', NULL, 0);
+             INSERT INTO answers VALUES (zeroblob(32), '{0:026}', 'gate-1', 'answered', 10, 'k', x'00'),
+                                        (randomblob(32), '{0:026}', 'gate-1', 'answered', 99999999, 'k', x'00');",
+            0
+        ))
+        .unwrap();
+    let (mut writer, _) = Writer::open(&settings(&path), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    assert_eq!(writer.live.len(), 2);
+    clock.advance(Duration::from_secs(1));
+    writer.work(&mut Vec::new());
+    assert_eq!(writer.live.len(), 1);
+    let left = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!((left("SELECT count(*) FROM claims"), left("SELECT count(*) FROM answers")), (2, 1));
+}
+
+#[tokio::test]
+async fn one_operation_that_fails_does_not_spoil_its_batch() {
+    let world = Arc::new(World::new());
+    world.store.append(world.refusal(1, Standing::Trusted)).await.unwrap();
+    let go = world.store.hold().await;
+    let tasks: Vec<_> = [2, 1, 3]
+        .map(|seed| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.store.append(world.refusal(seed, Standing::Trusted)).await })
+        })
+        .into_iter()
+        .collect();
+    tokio::task::yield_now().await;
+    drop(go);
+    let mut results = Vec::new();
+    for task in tasks {
+        results.push(task.await.unwrap());
+    }
+    assert!(matches!(&results[..], [Ok(()), Err(StoreError::Constraint { .. }), Ok(())]), "{results:?}");
+    assert_eq!(world.reader().verify("gate-1").unwrap().unwrap().seq, 3);
+}
+
+#[tokio::test]
+async fn a_caller_that_went_away_leaves_nothing_taken() {
+    let world = World::new();
+    let go = world.store.hold().await;
+    {
+        let waiting = world.open(1, &[(ClaimKind::Jti, "a")]);
+        tokio::pin!(waiting);
+        assert!(futures_poll_once(waiting.as_mut()).await.is_none());
+    }
+    drop(go);
+    assert_eq!(world.count("SELECT count(*) FROM claims").await, 0);
+    world.open(1, &[(ClaimKind::Jti, "a")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_opening_that_cannot_be_delivered_is_undone() {
+    let world = World::new();
+    let (reply, gone) = oneshot::channel();
+    drop(gone);
+    let opening = Box::new(world.opening(1, &[(ClaimKind::Jti, "a")]));
+    let left = Operation::Open(opening, world.store.writer.clone(), reply).answer(Ok(operation::Effect::Opened));
+    assert!(matches!(left, Some(Operation::Abandon(abandoned))
+        if abandoned.release == Release::All && abandoned.claims.len() == 1));
+}
+
+#[tokio::test]
+async fn more_than_the_queue_holds_is_refused() {
+    let world = World::new();
+    let go = world.store.hold().await;
+    for _ in 0..QUEUE {
+        world.store.submit(Operation::Inspect(Box::new(|_| ()))).unwrap();
+    }
+    let opened = world.open(1, &[]).await;
+    assert_eq!(opened.unwrap_err(), OpenError::Store(StoreError::Busy));
+    drop(go);
+    world.store.shutdown().await;
+}
+
+/// Polls once; gives the result when it is ready.
+async fn futures_poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+    std::future::poll_fn(|context| match future.as_mut().poll(context) {
+        std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+        std::task::Poll::Pending => std::task::Poll::Ready(None),
+    })
+    .await
+}
