@@ -10,3 +10,4 @@ pub mod model;
 pub mod net;
 pub mod policy;
 pub mod store;
+pub mod tls;
