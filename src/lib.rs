@@ -6,6 +6,7 @@
 
 pub mod checks;
 pub mod headers;
+pub mod jose;
 pub mod model;
 pub mod net;
 pub mod policy;

@@ -1,0 +1,180 @@
+//! The compact serialisation of JWS (RFC 7515 §7.1), read strictly, and its signature.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{DecodingKey, crypto};
+use serde_json::{Map, Value};
+
+use crate::model::digest::Digest;
+use crate::model::json::{self, Limits};
+use crate::model::key::{Jwk, KeyMaterial};
+use crate::model::statement::Statement;
+
+use super::algorithm::Algorithm;
+use super::fault::{StatementFault, TokenPart};
+
+/// A token taken apart: its header is understood, its claims are not looked at yet.
+#[derive(Debug)]
+pub struct Compact<'t> {
+    token: &'t str,
+    /// Header and payload as sent: what is signed (RFC 7515 §5.2).
+    signing_input: &'t str,
+    signature: &'t str,
+    header: Header,
+    payload: Vec<u8>,
+}
+
+/// What the protected header asks for (RFC 7515 §4.1). Members that are not named here mean nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// `alg`.
+    pub algorithm: Algorithm,
+    /// `kid`: a label to look up in the key set, never a path or a URL.
+    pub key_id: Option<String>,
+    /// `typ`, as spelled.
+    pub typ: Option<String>,
+}
+
+impl<'t> Compact<'t> {
+    /// Takes a token of at most 16 KB apart.
+    ///
+    /// # Errors
+    /// The first [`StatementFault`] met.
+    pub fn parse(token: &'t str) -> Result<Self, StatementFault> {
+        if token.len() > LIMITS.bytes {
+            return Err(StatementFault::TooLong);
+        }
+        if token.trim_start().starts_with('{') {
+            return Err(StatementFault::JsonSerialisation);
+        }
+        let mut parts = token.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            let encrypted = token.split('.').count() == 5;
+            return Err(if encrypted { StatementFault::Encrypted } else { StatementFault::NotThreeParts });
+        };
+        let signing_input = token.get(..header.len() + 1 + payload.len()).unwrap_or_default();
+        let members = json::object(&decode(header, TokenPart::Header)?, &LIMITS).map_err(StatementFault::HeaderJson)?;
+        let header = Header::from_members(&members)?;
+        let payload = decode(payload, TokenPart::Payload)?;
+        decode(signature, TokenPart::Signature)?;
+        Ok(Self { token, signing_input, signature, header, payload })
+    }
+
+    /// What the header asks for.
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The claims, which nobody has vouched for: to show them to a person, never to decide by them.
+    ///
+    /// # Errors
+    /// [`StatementFault::ClaimsJson`].
+    pub fn unverified_claims(&self) -> Result<Map<String, Value>, StatementFault> {
+        json::object(&self.payload, &LIMITS).map_err(StatementFault::ClaimsJson)
+    }
+
+    /// Verifies the signature and reads the claims. Cheap refusals come before the
+    /// signature, and nothing that was not signed is read as claims.
+    ///
+    /// # Errors
+    /// The first [`StatementFault`] met.
+    pub fn verify(&self, key: &Jwk, allowed: &[Algorithm]) -> Result<Statement, StatementFault> {
+        let algorithm = self.header.algorithm;
+        if !allowed.contains(&algorithm) {
+            return Err(StatementFault::AlgorithmNotAllowed);
+        }
+        if !algorithm.fits(key) {
+            return Err(StatementFault::UnfitKey);
+        }
+        match crypto::verify(self.signature, self.signing_input.as_bytes(), &decoding_key(key)?, signed_with(algorithm))
+        {
+            Ok(true) => {}
+            Ok(false) | Err(_) => return Err(StatementFault::Signature),
+        }
+        Ok(Statement {
+            claims: json::object(&self.payload, &LIMITS).map_err(StatementFault::ClaimsJson)?,
+            algorithm: algorithm.name(),
+            key_id: key.key_id.clone(),
+            digest: Digest::of(self.token.as_bytes()),
+        })
+    }
+}
+
+impl Header {
+    fn from_members(members: &Map<String, Value>) -> Result<Self, StatementFault> {
+        for (name, fault) in REFUSED_MEMBERS {
+            if members.contains_key(name) {
+                return Err(fault);
+            }
+        }
+        let Some(Value::String(name)) = members.get("alg") else { return Err(StatementFault::NoAlgorithm) };
+        let algorithm = Algorithm::parse(name).ok_or_else(|| match name {
+            name if name.eq_ignore_ascii_case("none") => StatementFault::Unsigned,
+            name if name.starts_with("HS") => StatementFault::SymmetricAlgorithm,
+            _ => StatementFault::UnknownAlgorithm,
+        })?;
+        let typ = match members.get("typ") {
+            None => None,
+            // RFC 7515 §4.1.9: a media type, `application/` may be left out; RFC 2045 §5.1: case does not matter.
+            Some(Value::String(typ)) if ["jwt", "application/jwt"].iter().any(|jwt| typ.eq_ignore_ascii_case(jwt)) => {
+                Some(typ.clone())
+            }
+            Some(_) => return Err(StatementFault::NotAJwt),
+        };
+        let key_id = match members.get("kid") {
+            None => None,
+            Some(Value::String(key_id)) if (1..=KEY_ID_BYTES).contains(&key_id.len()) => Some(key_id.clone()),
+            Some(_) => return Err(StatementFault::KeyId),
+        };
+        Ok(Self { algorithm, key_id, typ })
+    }
+}
+
+/// The one strict engine: no padding, no white space, no bits that mean nothing.
+fn decode(part: &str, which: TokenPart) -> Result<Vec<u8>, StatementFault> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| StatementFault::Base64(which))
+}
+
+fn decoding_key(key: &Jwk) -> Result<DecodingKey, StatementFault> {
+    match &key.material {
+        KeyMaterial::Rsa { n, e, .. } => DecodingKey::from_rsa_components(n, e),
+        KeyMaterial::Ec { x, y, .. } => DecodingKey::from_ec_components(x, y),
+        KeyMaterial::Okp { x, .. } => DecodingKey::from_ed_components(x),
+    }
+    .map_err(|_| StatementFault::UnfitKey)
+}
+
+const fn signed_with(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
+    match algorithm {
+        Algorithm::PS256 => jsonwebtoken::Algorithm::PS256,
+        Algorithm::PS384 => jsonwebtoken::Algorithm::PS384,
+        Algorithm::PS512 => jsonwebtoken::Algorithm::PS512,
+        Algorithm::RS256 => jsonwebtoken::Algorithm::RS256,
+        Algorithm::RS384 => jsonwebtoken::Algorithm::RS384,
+        Algorithm::RS512 => jsonwebtoken::Algorithm::RS512,
+        Algorithm::ES256 => jsonwebtoken::Algorithm::ES256,
+        Algorithm::ES384 => jsonwebtoken::Algorithm::ES384,
+        Algorithm::EdDSA => jsonwebtoken::Algorithm::EdDSA,
+    }
+}
+
+/// Header members that ask for a key from elsewhere or for a rule that dcrgate does not keep.
+const REFUSED_MEMBERS: [(&str, StatementFault); 6] = [
+    ("crit", StatementFault::CriticalExtensions),
+    ("b64", StatementFault::UnencodedPayload),
+    ("jku", StatementFault::RemoteKey),
+    ("x5u", StatementFault::RemoteKey),
+    ("jwk", StatementFault::EmbeddedKey),
+    ("x5c", StatementFault::EmbeddedKey),
+];
+
+/// A whole token: real statements have 3 to 6 KB, and a request of 64 KB may hold one beside other members.
+const LIMITS: Limits = Limits { bytes: 16 * 1024, ..json::REQUEST };
+
+/// Key ids are thumbprints or UUIDs; the longest seen has 64 characters.
+const KEY_ID_BYTES: usize = 256;
+
+#[cfg(test)]
+mod tests;
