@@ -4,6 +4,8 @@
 //! Registration (RFC 7591) with verified headers. What it refuses it explains to
 //! the caller and records for the auditor.
 
+pub mod audit;
+pub mod bindings;
 pub mod checks;
 pub mod headers;
 pub mod jose;
@@ -12,3 +14,4 @@ pub mod net;
 pub mod policy;
 pub mod store;
 pub mod tls;
+pub mod upstream;

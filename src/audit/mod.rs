@@ -1,0 +1,20 @@
+//! Floor 3: the ledger. What is recorded of decisions, and when it must be on disk.
+//!
+//! [`Ledger`] wraps the store with records: it opens admitted decisions (the only
+//! way to send anything), closes them, refuses, and counts what strangers cause.
+//! [`Record`] says what is recorded, [`Text`] how a stranger's words are, [`view`]
+//! puts the entries of a decision together again. Tokens and bodies are never
+//! recorded, nor anything of proxied traffic.
+
+mod code;
+mod ledger;
+mod record;
+mod strangers;
+mod text;
+pub mod view;
+
+pub use code::{Code, Event, Outcome};
+pub use ledger::{Admission, CloseError, Conclusion, Ledger, RefuseError, interrupted};
+pub use record::{Client, Correlation, Ending, Policy, Record, Request, Response, Source, Statement, Subject, Tls};
+pub use strangers::StrangerLimits;
+pub use text::Text;
