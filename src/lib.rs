@@ -11,6 +11,7 @@ pub mod headers;
 pub mod jose;
 pub mod model;
 pub mod net;
+pub mod pipeline;
 pub mod policy;
 pub mod store;
 pub mod tls;

@@ -1,0 +1,365 @@
+//! From refusal to HTTP: the one file that knows which status goes with what.
+//!
+//! Every text here is fixed. Nothing that a stranger or the identity server
+//! chose is told back, no key, no token, no internal address.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use super::decode::FormFault;
+use crate::headers::decision::DECISION_ID;
+use crate::model::error_code::ErrorCode;
+use crate::model::id::DecisionId;
+use crate::model::trace::{Rule, Trace};
+use crate::upstream::{Body, SendError, Sent};
+
+/// FAPI 1.0 Baseline §6.2.1: it correlates a caller's log with ours.
+pub const INTERACTION_ID: HeaderName = HeaderName::from_static("x-fapi-interaction-id");
+
+/// More violations than this are counted, not listed: the answer stays small.
+const MAX_VIOLATIONS: usize = 50;
+
+/// Seconds that a caller should wait after an outage.
+const RETRY_SECONDS: u32 = 5;
+
+/// Which answer a caller's request belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct Correlation {
+    /// The decision, where there is one.
+    pub decision: Option<DecisionId>,
+    /// The client's interaction id where it sent a valid one, else made here.
+    pub interaction: uuid::Uuid,
+}
+
+/// Why a caller does not get what was asked for.
+#[derive(Debug, Clone)]
+pub enum Refusal<'a> {
+    /// The decision, with its failures.
+    Decided(&'a Trace),
+    /// A claim that another request has taken.
+    Conflict(&'a Rule),
+    /// The form of the request.
+    Form(&'a FormFault),
+    /// Nothing is here.
+    NotFound,
+    /// The path can be read in two ways.
+    Path,
+    /// A host that can be read in two ways.
+    Ambiguous,
+    /// The connection's handshake asked for another kind of client authentication (RFC 9110 §15.5.20).
+    Misdirected,
+    /// The certificate is not trusted any more where the handshake required one that is.
+    Distrusted,
+    /// Another method is wanted.
+    Method {
+        /// For `Allow`.
+        allow: &'static str,
+    },
+    /// CONNECT or Upgrade.
+    NotImplemented,
+    /// Too many refusals from strangers.
+    TooMany,
+    /// The same request is under way.
+    InProgress,
+    /// Our store cannot record.
+    StoreUnavailable,
+    /// The result is on its way to the store, and the caller may ask again.
+    ResultPending,
+    /// The identity server did not answer.
+    Upstream(&'a SendError),
+    /// The identity server wants fewer requests.
+    UpstreamBusy(u32),
+    /// The identity server refused for a reason that is not the caller's.
+    UpstreamRefused,
+    /// The identity server answered something that is no registration answer; it may have acted.
+    BadAnswer,
+    /// The certificate does not fit the identity server's header limits.
+    CertificateTooLarge,
+    /// A fault of ours.
+    Internal,
+}
+
+/// What is told: status, code, text.
+struct Told {
+    status: StatusCode,
+    error: ErrorCode,
+    description: String,
+    retry_after: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: &'a ErrorCode,
+    error_description: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision_id: Option<DecisionId>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    violations: Vec<Violation<'a>>,
+}
+
+#[derive(Serialize)]
+struct Violation<'a> {
+    rule: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    clause: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
+impl<'a> From<&'a Rule> for Violation<'a> {
+    fn from(rule: &'a Rule) -> Self {
+        Self {
+            rule: &rule.id,
+            clause: &rule.clause,
+            field: rule.field.as_deref(),
+            message: &rule.message,
+            hint: rule.hint.as_deref(),
+        }
+    }
+}
+
+impl Refusal<'_> {
+    /// The status and the `error` code, for the record.
+    pub fn status_and_error(&self) -> (StatusCode, ErrorCode) {
+        let told = self.told();
+        (told.status, told.error)
+    }
+
+    /// The answer.
+    pub fn answer(&self, correlation: Correlation) -> Response<Body> {
+        let told = self.told();
+        let violations = match self {
+            Self::Decided(trace) => {
+                trace.failures().take(MAX_VIOLATIONS).map(|step| Violation::from(&*step.rule)).collect()
+            }
+            Self::Conflict(rule) => vec![Violation::from(*rule)],
+            _ => Vec::new(),
+        };
+        let body = serde_json::to_vec(&ErrorBody {
+            error: &told.error,
+            error_description: &told.description,
+            decision_id: correlation.decision,
+            violations,
+        })
+        .unwrap_or_default();
+        let mut response = json(told.status, Bytes::from(body), correlation);
+        if let Some(seconds) = told.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Self::Method { allow } = self {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        response
+    }
+
+    fn told(&self) -> Told {
+        use ErrorCode::{InvalidClient, InvalidRequest, ServerError, TemporarilyUnavailable};
+        let plain = |status, error, description: &str| Told {
+            status,
+            error,
+            description: description.to_owned(),
+            retry_after: None,
+        };
+        let later = |status, description: &str| Told {
+            status,
+            error: TemporarilyUnavailable,
+            description: description.to_owned(),
+            retry_after: Some(RETRY_SECONDS),
+        };
+        match self {
+            Self::Decided(trace) => decided(trace),
+            Self::Conflict(rule) => plain(status_of(&rule.error), rule.error.clone(), &rule.message),
+            Self::Form(fault) => form(fault),
+            Self::NotFound => plain(StatusCode::NOT_FOUND, InvalidRequest, "there is nothing at this path"),
+            Self::Path => plain(StatusCode::BAD_REQUEST, InvalidRequest, "the path can be read in more than one way"),
+            Self::Ambiguous => {
+                plain(StatusCode::BAD_REQUEST, InvalidRequest, "the request's host can be read in more than one way")
+            }
+            Self::Misdirected => plain(
+                StatusCode::MISDIRECTED_REQUEST,
+                InvalidRequest,
+                "this host wants another kind of client authentication: open a new connection for it",
+            ),
+            Self::Distrusted => {
+                plain(StatusCode::UNAUTHORIZED, InvalidClient, "the client certificate is not trusted any more")
+            }
+            Self::Method { .. } => {
+                plain(StatusCode::METHOD_NOT_ALLOWED, InvalidRequest, "this method is not allowed here")
+            }
+            Self::NotImplemented => {
+                plain(StatusCode::NOT_IMPLEMENTED, InvalidRequest, "upgrades and tunnels are not served")
+            }
+            Self::TooMany => Told {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                error: TemporarilyUnavailable,
+                description: "too many refused requests: slow down".to_owned(),
+                retry_after: Some(60),
+            },
+            Self::InProgress => {
+                later(StatusCode::SERVICE_UNAVAILABLE, "the same request is being processed: repeat it later")
+            }
+            Self::StoreUnavailable => later(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the request could not be recorded and was not forwarded: repeat it later",
+            ),
+            Self::ResultPending => {
+                later(StatusCode::SERVICE_UNAVAILABLE, "the result is unknown: repeat the same request")
+            }
+            Self::Upstream(error) => match (error, error.sent()) {
+                (SendError::Unreachable, _) | (_, Sent::Nothing) => {
+                    later(StatusCode::BAD_GATEWAY, "the identity server cannot be reached, and nothing was sent to it")
+                }
+                (SendError::TimedOut { .. }, Sent::Perhaps) => later(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "the identity server did not answer in time: the result is unknown",
+                ),
+                (SendError::BrokenOff { .. } | SendError::TooLarge, Sent::Perhaps) => {
+                    later(StatusCode::BAD_GATEWAY, "the identity server broke off its answer: the result is unknown")
+                }
+            },
+            Self::UpstreamBusy(seconds) => Told {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                error: TemporarilyUnavailable,
+                description: "the identity server has too much to do: repeat the request later".to_owned(),
+                retry_after: Some(*seconds),
+            },
+            Self::UpstreamRefused => plain(
+                StatusCode::BAD_GATEWAY,
+                ServerError,
+                "the identity server does not accept registrations from this proxy: nothing was registered",
+            ),
+            Self::BadAnswer => plain(
+                StatusCode::BAD_GATEWAY,
+                ServerError,
+                "the identity server's answer is not a registration answer: the result is unknown",
+            ),
+            Self::CertificateTooLarge => plain(
+                StatusCode::BAD_REQUEST,
+                InvalidClient,
+                "the client certificate or its chain is too large to be forwarded",
+            ),
+            Self::Internal => {
+                plain(StatusCode::INTERNAL_SERVER_ERROR, ServerError, "the request could not be processed")
+            }
+        }
+    }
+}
+
+fn decided(trace: &Trace) -> Told {
+    let mut failures = trace.failures();
+    let Some(first) = failures.next() else { return Refusal::Internal.told() };
+    let error = first.rule.error.clone();
+    let more = failures.count();
+    let description = match more {
+        0 => first.rule.message.to_string(),
+        1 => format!("{} (1 more problem)", first.rule.message),
+        _ => format!("{} ({more} more problems)", first.rule.message),
+    };
+    let status = status_of(&error);
+    let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_SECONDS);
+    Told { status, error, description, retry_after }
+}
+
+/// 401 for certificate and tokens, 403 for rights, 503 for outages, 400 with the RFC 7591 code otherwise.
+pub(super) const fn status_of(error: &ErrorCode) -> StatusCode {
+    match error {
+        ErrorCode::InvalidClient | ErrorCode::InvalidToken => StatusCode::UNAUTHORIZED,
+        ErrorCode::InsufficientScope | ErrorCode::AccessDenied => StatusCode::FORBIDDEN,
+        ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::InvalidRedirectUri
+        | ErrorCode::InvalidClientMetadata
+        | ErrorCode::InvalidSoftwareStatement
+        | ErrorCode::UnapprovedSoftwareStatement
+        | ErrorCode::InvalidRequest
+        | ErrorCode::Regime(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn form(fault: &FormFault) -> Told {
+    let (status, description) = match fault {
+        FormFault::MediaType => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body has to be application/json in UTF-8, without a content coding".to_owned(),
+        ),
+        FormFault::TooLarge => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than a registration request may be".to_owned())
+        }
+        FormFault::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time".to_owned()),
+        FormFault::Broken => (StatusCode::BAD_REQUEST, "the body broke off".to_owned()),
+        FormFault::Json(fault) => (StatusCode::BAD_REQUEST, fault.to_string()),
+    };
+    Told { status, error: ErrorCode::InvalidRequest, description, retry_after: None }
+}
+
+/// A JSON answer that no cache keeps.
+pub fn json(status: StatusCode, body: Bytes, correlation: Correlation) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    correlate(headers, correlation);
+    response
+}
+
+/// `Cache-Control: no-store`, the decision's id and the interaction id.
+pub fn correlate(headers: &mut HeaderMap, correlation: Correlation) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(id) = correlation.decision.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
+        headers.insert(DECISION_ID, id);
+    }
+    if let Ok(id) = HeaderValue::try_from(correlation.interaction.to_string()) {
+        headers.insert(INTERACTION_ID, id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::trace::{Mode, Outcome};
+
+    fn rule(id: &str, error: ErrorCode, message: &str) -> Arc<Rule> {
+        Arc::new(Rule {
+            id: id.into(),
+            clause: "C 1".into(),
+            mode: Mode::Enforce,
+            error,
+            field: None,
+            message: message.into(),
+            hint: None,
+        })
+    }
+
+    #[test]
+    fn all_failures_in_one_answer() {
+        let mut trace = Trace::new();
+        trace.push(&rule("a", ErrorCode::InvalidRedirectUri, "first"), Outcome::Fail, Some("secret".into()));
+        trace.push(&rule("b", ErrorCode::InvalidClientMetadata, "second"), Outcome::Error, None);
+        let told = Refusal::Decided(&trace).told();
+        assert_eq!((told.status, told.error), (StatusCode::BAD_REQUEST, ErrorCode::InvalidRedirectUri));
+        assert_eq!(told.description, "first (1 more problem)");
+    }
+
+    #[test]
+    fn an_outage_is_never_the_clients_fault() {
+        let mut trace = Trace::new();
+        trace.push(&rule("statement.keys", ErrorCode::TemporarilyUnavailable, "later"), Outcome::Error, None);
+        let told = Refusal::Decided(&trace).told();
+        assert_eq!(told.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(told.retry_after, Some(RETRY_SECONDS));
+    }
+
+    #[test]
+    fn unknown_results_are_told_as_unknown() {
+        let broken = SendError::BrokenOff { sent: Sent::Perhaps };
+        assert!(Refusal::Upstream(&broken).told().description.contains("the result is unknown"));
+        assert!(Refusal::Upstream(&SendError::Unreachable).told().description.contains("nothing was sent"));
+    }
+}

@@ -1,0 +1,77 @@
+//! Evidence for a decision, from caches and, within a budget, from the network.
+//!
+//! Nothing that a client wrote is ever fetched: key sets come from configured
+//! locations, and a software's own keys from the URI in a statement whose
+//! signature was verified first, on hosts that the policy allows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::connection::{Connection, Presented};
+use super::decide::statement_header;
+use super::routes::PolicyUse;
+use super::snapshot::Snapshot;
+use crate::jose::Algorithm;
+use crate::model::evidence::{Evidence, Known};
+use crate::model::peer::{Judgement, Peer};
+use crate::model::time::Timestamp;
+
+/// All fetching for one request ends after this: a caller waits for a directory no longer.
+const BUDGET: Duration = Duration::from_secs(4);
+
+/// The certificate's evidence, which needs no network.
+pub fn peer(connection: &Connection, snapshot: &Snapshot, now: Timestamp) -> Known<(Arc<Peer>, Arc<Judgement>)> {
+    match &connection.peer {
+        Presented::Nothing => Known::Absent,
+        Presented::Unreadable => Known::Unavailable("the presented certificate cannot be read".into()),
+        Presented::Certificate(_) => connection.judgement(snapshot, now).map_or(Known::Absent, Known::Value),
+    }
+}
+
+/// The rest, once the policy is known.
+pub async fn gather(
+    snapshot: &Snapshot,
+    policy: &PolicyUse,
+    request: &Map<String, Value>,
+    peer: Known<(Arc<Peer>, Arc<Judgement>)>,
+) -> Evidence {
+    let mut evidence = Evidence {
+        peer,
+        token: Known::Absent,
+        statement_key: Known::Absent,
+        software_keys: Known::Absent,
+        binding: Known::Absent,
+    };
+    // A certificate that nobody vouches for causes no fetch.
+    let trusted =
+        evidence.peer.value().is_some_and(|(_, judgement)| judgement.trusted_by(&policy.authorities).is_some());
+    if !trusted {
+        return evidence;
+    }
+    if tokio::time::timeout(BUDGET, fetch(snapshot, policy, request, &mut evidence)).await.is_err() {
+        let late: Arc<str> = "not fetched within the budget of one request".into();
+        if evidence.statement_key.value().is_none() {
+            evidence.statement_key = Known::Unavailable(Arc::clone(&late));
+        }
+        evidence.software_keys = Known::Unavailable(late);
+    }
+    evidence
+}
+
+async fn fetch(snapshot: &Snapshot, policy: &PolicyUse, request: &Map<String, Value>, evidence: &mut Evidence) {
+    let (Some(wanted), Some(set)) = (policy.policy.statement(), &policy.statement_keys) else { return };
+    let Some(compact) = statement_header(request) else { return };
+    let allowed: Vec<Algorithm> = wanted.algorithms.iter().filter_map(|name| Algorithm::parse(name)).collect();
+    if !allowed.contains(&compact.header().algorithm) {
+        return;
+    }
+    evidence.statement_key = snapshot.key_sets.key(set, compact.header()).await;
+    let (Some(software), Some(key)) = (policy.policy.software_keys(), evidence.statement_key.value()) else { return };
+    if let Ok(statement) = compact.verify(key, &allowed)
+        && let Some(url) = statement.text(&software.claim)
+    {
+        evidence.software_keys = snapshot.software_keys.fetch(url, &software.fetch_hosts).await;
+    }
+}

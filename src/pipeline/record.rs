@@ -1,0 +1,171 @@
+//! From a request and its decision to what the ledger records of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connection::Presented;
+use super::decide::Decision;
+use super::registration::Attempt;
+use super::routes::PolicyUse;
+use super::snapshot::Snapshot;
+use crate::audit::{
+    Client, Correlation, Ending, Event, Outcome, Policy, Record, Request, Response, Source, Statement, Subject, Text,
+    Tls,
+};
+use crate::model::error_code::ErrorCode;
+use crate::model::facts::Operation;
+use crate::model::id::DecisionId;
+use crate::model::peer::{Judgement, Trusted};
+use crate::model::time::Timestamp;
+use crate::model::trace::{self, Mode, Rule, Trace};
+use crate::tls::RefusedInHandshake;
+
+/// Texts that a record borrows.
+#[derive(Debug)]
+pub(super) struct Told {
+    interaction: String,
+    judgement: Option<Arc<Judgement>>,
+}
+
+impl Told {
+    pub(super) fn new(attempt: &Attempt) -> Self {
+        let judged = attempt.connection.judgement(&attempt.snapshot, attempt.now);
+        Self {
+            interaction: attempt.correlation.interaction.to_string(),
+            judgement: judged.map(|(_, judgement)| judgement),
+        }
+    }
+
+    /// The authority that vouches for the certificate, one of the policy's first.
+    pub(super) fn trusted(&self, policy: Option<&PolicyUse>) -> Option<(&str, &Trusted)> {
+        let judgement = self.judgement.as_ref()?;
+        policy
+            .and_then(|policy| judgement.trusted_by(&policy.authorities))
+            .map(|(name, trusted)| (name.as_str(), trusted))
+    }
+}
+
+/// What is known when the decision is made.
+pub(super) fn decided<'a>(
+    attempt: &'a Attempt,
+    told: &'a Told,
+    policy: Option<&'a PolicyUse>,
+    decision: &'a Decision,
+) -> Record<'a> {
+    let connection = &attempt.connection;
+    Record {
+        id: attempt.id,
+        event: Event::Dcr(Operation::Register),
+        time: attempt.now,
+        correlation: Correlation { interaction_id: Some(Text::new(&told.interaction)) },
+        source: source(connection.remote),
+        tls: Some(Tls {
+            version: connection.tls.version,
+            cipher: connection.tls.cipher,
+            sni: connection.tls.server_name.as_deref().map(Text::new),
+            client: client(attempt, told, policy),
+        }),
+        request: Some(Request {
+            method: Text::new("POST"),
+            path: Text::path(&attempt.path),
+            bytes: attempt.body.len(),
+            sha256: (!attempt.body.is_empty()).then_some(attempt.body_digest),
+        }),
+        subject: Subject {
+            organisation: decision.subject.organisation.as_deref().map(Text::new),
+            organisation_name: decision.subject.organisation_name.as_deref().map(Text::new),
+            software: decision.subject.software.as_deref().map(Text::new),
+            roles: decision.subject.roles.iter().map(|role| Text::new(role)).collect(),
+        },
+        statement: decision.statement.as_ref().map(|statement| Statement {
+            issuer: statement.text("iss").map(Text::new),
+            kid: Some(Text::new(&statement.key_id)),
+            alg: Text::new(statement.algorithm),
+            jti: statement.text("jti").map(Text::new),
+            iat: statement.claims.get("iat").and_then(serde_json::Value::as_i64).map(Timestamp::from_unix_seconds),
+            sha256: statement.digest,
+        }),
+        policy: policy.map(|used| Policy {
+            id: used.policy.id(),
+            version: used.policy.version(),
+            sha256: used.policy.digest(),
+        }),
+        configuration: attempt.snapshot.configuration,
+        checks: &decision.trace,
+    }
+}
+
+fn client<'a>(attempt: &'a Attempt, told: &'a Told, policy: Option<&'a PolicyUse>) -> Option<Client<'a>> {
+    let Presented::Certificate(peer) = &attempt.connection.peer else { return None };
+    let trusted = told.trusted(policy);
+    Some(Client {
+        sha256: peer.certificate.thumbprint,
+        serial: Text::new(&peer.certificate.serial),
+        subject: Text::long(peer.subject()),
+        issuer: Text::long(peer.issuer()),
+        not_after: peer.certificate.not_after,
+        authority: trusted.map(|(name, _)| name),
+        path: trusted.map_or(&[], |(_, trusted)| &trusted.path),
+        revocation: trusted.map(|(_, trusted)| &trusted.revocation),
+    })
+}
+
+/// What is known of a handshake that was cut.
+pub(super) fn cut<'a>(
+    snapshot: &Snapshot,
+    id: DecisionId,
+    now: Timestamp,
+    remote: SocketAddr,
+    trace: &'a Trace,
+) -> Record<'a> {
+    Record {
+        id,
+        event: Event::Handshake,
+        time: now,
+        correlation: Correlation::default(),
+        source: source(remote),
+        tls: None,
+        request: None,
+        subject: Subject::default(),
+        statement: None,
+        policy: None,
+        configuration: snapshot.configuration,
+        checks: trace,
+    }
+}
+
+/// Why a handshake was cut, as the one step of its trace.
+pub(super) fn cut_trace(refused: &RefusedInHandshake) -> Trace {
+    let rule = Rule {
+        id: "certificate.trusted".into(),
+        clause: "RFC 5280 6".into(),
+        mode: Mode::Enforce,
+        error: ErrorCode::InvalidClient,
+        field: None,
+        message: "the client certificate is not trusted".into(),
+        hint: None,
+    };
+    let mut trace = Trace::new();
+    trace.push(&Arc::new(rule), trace::Outcome::Fail, Some(refused.to_string().into()));
+    trace
+}
+
+/// The end of a refusal of ours.
+pub(super) fn rejected(duration: Duration, answer: Option<(u16, &str)>) -> Ending<'_> {
+    Ending {
+        outcome: Outcome::Rejected,
+        duration,
+        client_id: None,
+        response: Response {
+            status: answer.map(|(status, _)| status),
+            error: answer.map(|(_, error)| Text::new(error)),
+            forwarded: false,
+            upstream_status: None,
+        },
+    }
+}
+
+const fn source(remote: SocketAddr) -> Source {
+    Source { ip: remote.ip().to_canonical(), port: remote.port() }
+}

@@ -1,0 +1,340 @@
+//! POST of a registration request (RFC 7591 §3). The order below is the product.
+//!
+//! 1. The certificate is judged; a stranger's body is not even read.
+//! 2. The same request again gets the same answer.
+//! 3. The body is read whole, strictly, once.
+//! 4. Evidence is gathered, and the decision made of it.
+//! 5. The record and every claim are on disk before anything leaves.
+//! 6. The identity server is asked, once.
+//! 7. The result, the binding and the answer are on disk before the caller is told.
+//!
+//! From step 4 on the work runs in a counted task of its own: hyper drops a
+//! request whose client hangs up, and a registration must not be half told.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::answer::{Correlation, Refusal, correlate};
+use super::connection::Connection;
+use super::decide::{Decision, Question, Verdict, decide};
+use super::decode::{self, FormFault};
+use super::record::{self, Told};
+use super::routes::{Host, PolicyUse, RegistrationRoute, Route};
+use super::snapshot::{Recording, Snapshot};
+use super::{carry_out, gather};
+use crate::audit::{Admission, Event, RefuseError};
+use crate::model::digest::Digest;
+use crate::model::error_code::ErrorCode;
+use crate::model::evidence::{Evidence, Known};
+use crate::model::facts::Operation;
+use crate::model::id::DecisionId;
+use crate::model::time::Timestamp;
+use crate::model::trace::Trace;
+use crate::store::{OpenError, Standing, Stored};
+use crate::tls::RefusedInHandshake;
+use crate::upstream::Body;
+
+/// One registration request on its way through.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) recording: Arc<Recording>,
+    pub(super) route: Arc<Route>,
+    pub(super) host: Arc<Host>,
+    pub(super) connection: Arc<Connection>,
+    pub(super) headers: HeaderMap,
+    pub(super) path: Box<str>,
+    pub(super) body: Bytes,
+    pub(super) correlation: Correlation,
+    pub(super) id: DecisionId,
+    /// The one time of the decision: when the body was complete.
+    pub(super) now: Timestamp,
+    /// Monotonic, for the duration.
+    pub(super) began: Instant,
+    /// SHA-256 of the body: in the record and in the key of a repeated request.
+    pub(super) body_digest: Digest,
+}
+
+/// Answers a request on a registration route.
+pub async fn register(
+    snapshot: &Arc<Snapshot>,
+    route: &Arc<Route>,
+    host: &Arc<Host>,
+    connection: &Arc<Connection>,
+    request: Request<Incoming>,
+    correlation: impl FnOnce(&HeaderMap) -> Correlation,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let arrived = snapshot.clock.now();
+    let id = DecisionId::new(arrived, random());
+    let correlation = Correlation { decision: Some(id), ..correlation(&parts.headers) };
+    if parts.method != Method::POST {
+        return Refusal::Method { allow: "POST" }.answer(correlation);
+    }
+    let (Some(recording), Some(settings)) = (&snapshot.recording, route.registration()) else {
+        return Refusal::StoreUnavailable.answer(correlation);
+    };
+    let mut attempt = Attempt {
+        snapshot: Arc::clone(snapshot),
+        recording: Arc::clone(recording),
+        route: Arc::clone(route),
+        host: Arc::clone(host),
+        connection: Arc::clone(connection),
+        headers: parts.headers,
+        path: parts.uri.path().into(),
+        body: Bytes::new(),
+        correlation,
+        id,
+        now: arrived,
+        began: Instant::now(),
+        body_digest: Digest::of(b""),
+    };
+    let Some(policy) = settings.policy_for(connection, snapshot, arrived) else {
+        return attempt.refuse_stranger(settings).await;
+    };
+    let read = match decode::media_type(&attempt.headers) {
+        Ok(()) => read(body, settings.body_bytes, snapshot.limits.body_timeout).await,
+        Err(fault) => Err(fault),
+    };
+    attempt.now = snapshot.clock.now();
+    attempt.began = Instant::now();
+    match read {
+        Ok(body) => {
+            attempt.body_digest = Digest::of(&body);
+            attempt.body = body;
+        }
+        Err(fault) => return attempt.refuse_form(policy, &fault).await,
+    }
+    let task = snapshot.tasks.spawn(attempt.run());
+    // A panic is told as a fault of ours; the ledger records what was opened as interrupted.
+    task.await.unwrap_or_else(|_| Refusal::Internal.answer(correlation))
+}
+
+/// Records a handshake that was cut: no certificate, or one that no authority trusts.
+pub async fn record_cut(snapshot: &Snapshot, remote: SocketAddr, listener: &str, refused: &RefusedInHandshake) {
+    tracing::info!(%remote, listener, reason = %refused, "handshake refused");
+    let Some(recording) = &snapshot.recording else { return };
+    let now = snapshot.clock.now();
+    let trace = record::cut_trace(refused);
+    let record = record::cut(snapshot, DecisionId::new(now, random()), now, remote, &trace);
+    let ending = record::rejected(Duration::ZERO, None);
+    if let Err(error @ RefuseError::Store(_)) = recording.ledger.refuse(Standing::Stranger, &record, &ending).await {
+        tracing::error!(%error, "a refused handshake is not on record");
+    }
+}
+
+/// A fresh interaction id (RFC 9562 §5.4).
+pub fn new_interaction() -> uuid::Uuid {
+    uuid::Builder::from_random_bytes(random()).into_uuid()
+}
+
+impl RegistrationRoute {
+    /// The policy of the first authority that vouches for the certificate.
+    fn policy_for(&self, connection: &Connection, snapshot: &Snapshot, now: Timestamp) -> Option<&PolicyUse> {
+        let (_, judgement) = connection.judgement(snapshot, now)?;
+        self.policies.iter().find(|policy| judgement.trusted_by(&policy.authorities).is_some())
+    }
+}
+
+impl Attempt {
+    async fn run(self) -> Response<Body> {
+        let Some(settings) = self.route.registration() else { return Refusal::Internal.answer(self.correlation) };
+        // Judged again: between head and body the certificate may have expired or a reload distrusted its authority.
+        let Some(policy) = settings.policy_for(&self.connection, &self.snapshot, self.now) else {
+            return self.refuse_stranger(settings).await;
+        };
+        let key = self.request_key(policy);
+        match self.recording.ledger.store().answer(&key, self.now).await {
+            Ok(None) => {}
+            Ok(Some(stored)) => return self.repeat(stored),
+            Err(error) => return self.store_failed(&error),
+        }
+        let request = match decode::body(&self.body) {
+            Ok(request) => request,
+            Err(fault) => return self.refuse_form(policy, &fault).await,
+        };
+        let peer = gather::peer(&self.connection, &self.snapshot, self.now);
+        let evidence = gather::gather(&self.snapshot, policy, &request, peer).await;
+        let question = Question {
+            policy: &policy.policy,
+            authorities: &policy.authorities,
+            operation: Operation::Register,
+            request: &request,
+            now: self.now,
+        };
+        let mut decision = decide(&question, &evidence);
+        match std::mem::replace(&mut decision.verdict, Verdict::Refused) {
+            Verdict::Refused => {
+                self.refuse(policy, Standing::Trusted, &decision, &Refusal::Decided(&decision.trace)).await
+            }
+            Verdict::Admitted(admitted) => {
+                let (metadata, claims) = admitted.into_parts();
+                let told = Told::new(&self);
+                let record = record::decided(&self, &told, Some(policy), &decision);
+                let admission = Admission {
+                    record: &record,
+                    claims: claims.clone(),
+                    request: key,
+                    answer_expires: self.now.plus(self.snapshot.limits.answer_window),
+                    status: status_code,
+                };
+                let opened = self.recording.ledger.open(admission).await;
+                match opened {
+                    Ok(opened) => carry_out::carry_out(&self, settings, policy, &decision, metadata, opened).await,
+                    Err(OpenError::Conflict { claim }) => match claims.get(claim) {
+                        Some(claim) => self.told(&Refusal::Conflict(&claim.refusal)),
+                        None => Refusal::Internal.answer(self.correlation),
+                    },
+                    Err(OpenError::Repeated(stored)) => self.repeat(stored),
+                    Err(OpenError::Store(error)) => self.store_failed(&error),
+                }
+            }
+        }
+    }
+
+    /// Route, certificate and body: two requests with the same key are the same request.
+    fn request_key(&self, policy: &PolicyUse) -> Digest {
+        let certificate = self.connection.peer().map(|peer| peer.certificate.thumbprint);
+        let host = self.host.public_base.as_str();
+        Digest::of_parts(&[
+            host.as_bytes(),
+            b"\n",
+            self.route.path.as_bytes(),
+            b"\n",
+            policy.policy.id().as_bytes(),
+            b"\n",
+            certificate.as_ref().map_or(&[], |digest| digest.as_bytes().as_slice()),
+            self.body_digest.as_bytes(),
+        ])
+    }
+
+    /// The stored answer, under the id of the decision that it was made for.
+    fn repeat(&self, stored: Stored) -> Response<Body> {
+        let sealed = match stored {
+            Stored::InProgress => return Refusal::InProgress.answer(self.correlation),
+            Stored::Answer(sealed) => sealed,
+        };
+        match self.recording.sealer.open(&sealed).ok().and_then(|answer| carry_out::unpack(&answer)) {
+            Some(mut response) => {
+                correlate(response.headers_mut(), Correlation { decision: Some(sealed.decision), ..self.correlation });
+                tracing::info!(decision_id = %sealed.decision, "registration repeated, answered as before");
+                response
+            }
+            None => {
+                tracing::error!(decision_id = %sealed.decision, "a stored answer does not open");
+                Refusal::Internal.answer(self.correlation)
+            }
+        }
+    }
+
+    async fn refuse_stranger(&self, settings: &RegistrationRoute) -> Response<Body> {
+        let Some(policy) = settings.policies.first() else { return Refusal::NotFound.answer(self.correlation) };
+        let all: Vec<_> = settings.policies.iter().flat_map(|policy| policy.authorities.iter().cloned()).collect();
+        let evidence = Evidence {
+            peer: gather::peer(&self.connection, &self.snapshot, self.now),
+            token: Known::Absent,
+            statement_key: Known::Absent,
+            software_keys: Known::Absent,
+            binding: Known::Absent,
+        };
+        let nothing = serde_json::Map::new();
+        let question = Question {
+            policy: &policy.policy,
+            authorities: &all,
+            operation: Operation::Register,
+            request: &nothing,
+            now: self.now,
+        };
+        let decision = decide(&question, &evidence);
+        self.refuse(policy, Standing::Stranger, &decision, &Refusal::Decided(&decision.trace)).await
+    }
+
+    async fn refuse_form(&self, policy: &PolicyUse, fault: &FormFault) -> Response<Body> {
+        let decision = Decision {
+            trace: Trace::new(),
+            verdict: Verdict::Refused,
+            subject: crate::policy::Subject::default(),
+            statement: None,
+        };
+        self.refuse(policy, Standing::Trusted, &decision, &Refusal::Form(fault)).await
+    }
+
+    /// Records a refusal, then tells it. What cannot be recorded is not told as a verdict.
+    async fn refuse(
+        &self,
+        policy: &PolicyUse,
+        standing: Standing,
+        decision: &Decision,
+        refusal: &Refusal<'_>,
+    ) -> Response<Body> {
+        let told = Told::new(self);
+        let (status, error) = refusal.status_and_error();
+        let record = record::decided(self, &told, Some(policy), decision);
+        let ending = record::rejected(self.began.elapsed(), Some((status.as_u16(), error.as_str())));
+        match self.recording.ledger.refuse(standing, &record, &ending).await {
+            Ok(()) => self.told(refusal),
+            Err(RefuseError::RateLimited) => Refusal::TooMany.answer(self.correlation),
+            Err(RefuseError::Store(error)) => self.store_failed(&error),
+        }
+    }
+
+    /// The answer to a recorded refusal, and its line in the log.
+    fn told(&self, refusal: &Refusal<'_>) -> Response<Body> {
+        let (status, error) = refusal.status_and_error();
+        let rules: Vec<&str> = match refusal {
+            Refusal::Decided(trace) => trace.failures().map(|step| &*step.rule.id).collect(),
+            Refusal::Conflict(rule) => vec![&*rule.id],
+            _ => Vec::new(),
+        };
+        tracing::info!(
+            decision_id = %self.id,
+            event = Event::Dcr(Operation::Register).as_str(),
+            status = status.as_u16(),
+            error = error.as_str(),
+            ?rules,
+            interaction_id = %self.correlation.interaction,
+            "registration rejected"
+        );
+        refusal.answer(self.correlation)
+    }
+
+    fn store_failed(&self, error: &crate::store::StoreError) -> Response<Body> {
+        tracing::error!(decision_id = %self.id, %error, "nothing was forwarded: the store cannot record");
+        Refusal::StoreUnavailable.answer(self.correlation)
+    }
+}
+
+/// The status that goes with a code, for the record of a conflict.
+fn status_code(error: &ErrorCode) -> u16 {
+    super::answer::status_of(error).as_u16()
+}
+
+/// The whole body, within size and time.
+async fn read(body: Incoming, limit: usize, patience: Duration) -> Result<Bytes, FormFault> {
+    // A length that is announced too large is refused before a byte of it is read.
+    if http_body::Body::size_hint(&body).lower() > limit as u64 {
+        return Err(FormFault::TooLarge);
+    }
+    match tokio::time::timeout(patience, Limited::new(body, limit).collect()).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(FormFault::TooLarge),
+        Ok(Err(_)) => Err(FormFault::Broken),
+        Err(_) => Err(FormFault::TooSlow),
+    }
+}
+
+/// Random bytes; ids only have to differ, so a failing generator is no reason to stop.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+        tracing::error!("the system's random generator failed");
+    }
+    bytes
+}

@@ -1,0 +1,223 @@
+//! What the identity server's answer means: admitted, refused, or unknown.
+//!
+//! Its texts are never told on; its code is, where it is one that callers know.
+//! Read as strictly as a request, and `registration_client_uri` leads back to us.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use serde_json::{Map, Value};
+
+use super::answer::Refusal;
+use super::decide::Decision;
+use super::record::Told;
+use super::registration::Attempt;
+use super::routes::{PolicyUse, RegistrationRoute};
+use crate::audit::Outcome;
+use crate::bindings::{self, Registrant};
+use crate::model::binding::Binding;
+use crate::model::json::{self, Limits};
+use crate::store::Release;
+use crate::upstream::{Body, Reply};
+
+/// How an exchange with the identity server ended, before it is on disk.
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    pub(super) release: Release,
+    pub(super) upstream_status: Option<u16>,
+    /// Whether anything may have been sent.
+    pub(super) forwarded: bool,
+    pub(super) answer: Response<Body>,
+    /// The error that the caller is told, for the record.
+    pub(super) error: Option<String>,
+    pub(super) binding: Option<Binding>,
+    /// The answer's bytes, kept for a repetition where the result is known.
+    pub(super) keep: Option<(StatusCode, Bytes)>,
+}
+
+impl Ended {
+    pub(super) fn refusal(attempt: &Attempt, refusal: &Refusal<'_>) -> Self {
+        let (_, error) = refusal.status_and_error();
+        Self {
+            outcome: Outcome::Unknown,
+            release: Release::Nothing,
+            upstream_status: None,
+            forwarded: false,
+            answer: refusal.answer(attempt.correlation),
+            error: Some(error.to_string()),
+            binding: None,
+            keep: None,
+        }
+    }
+}
+
+/// What came of it.
+pub(super) fn interpret(
+    attempt: &Attempt,
+    settings: &RegistrationRoute,
+    policy: &PolicyUse,
+    decision: &Decision,
+    told: &Told,
+    reply: &Reply,
+) -> Ended {
+    let upstream_status = Some(reply.status.as_u16());
+    let members = json::object(&reply.body, &ANSWER).ok();
+    match (reply.status.as_u16(), members) {
+        (200 | 201, Some(mut members)) => {
+            let trusted = told.trusted(Some(policy));
+            let authority =
+                trusted.and_then(|(name, _)| policy.authorities.iter().find(|known| known.as_str() == name));
+            let registrant = Registrant {
+                upstream: &settings.upstream.name,
+                authority,
+                certificate: attempt.connection.peer().map(|peer| peer.certificate.thumbprint),
+                subject: attempt.connection.peer().map(|peer| peer.subject()),
+                organisation: decision.subject.organisation.as_deref(),
+                software: decision.subject.software.as_deref(),
+                policy: policy.policy.id(),
+                decision: attempt.id,
+                at: attempt.now,
+            };
+            match bindings::from_answer(&members, &registrant, attempt.recording.sealer.current()) {
+                Ok(binding) => {
+                    rewrite(&mut members, attempt, &binding.client_id);
+                    let body = Bytes::from(serde_json::to_vec(&members).unwrap_or_default());
+                    Ended {
+                        outcome: Outcome::Admitted,
+                        release: Release::Nothing,
+                        upstream_status,
+                        forwarded: true,
+                        answer: packed(reply.status, body.clone()),
+                        error: None,
+                        binding: Some(binding),
+                        keep: Some((reply.status, body)),
+                    }
+                }
+                Err(why) => bad_answer(attempt, upstream_status, &why.to_string()),
+            }
+        }
+        // It has no room for us now, and says so to whoever asks.
+        (429, _) => Ended {
+            outcome: Outcome::RefusedUpstream,
+            release: Release::SlotAndQuota,
+            upstream_status,
+            forwarded: true,
+            ..Ended::refusal(attempt, &Refusal::UpstreamBusy(retry_after(&reply.headers)))
+        },
+        // The identity server understood and said no: slot and quota are free again, the `jti` stays used.
+        (400 | 409 | 422, members) => {
+            let error = members.as_ref().and_then(|members| members.get("error")).and_then(Value::as_str);
+            let body = refused_body(attempt, error);
+            Ended {
+                outcome: Outcome::RefusedUpstream,
+                release: Release::SlotAndQuota,
+                upstream_status,
+                forwarded: true,
+                answer: packed(StatusCode::BAD_REQUEST, body),
+                error: error.map(str::to_owned),
+                binding: None,
+                keep: None,
+            }
+        }
+        // 401, 403, 404 and the like are about us and our configuration, not about the caller.
+        (status @ 400..=499, _) => {
+            tracing::error!(decision_id = %attempt.id, status, "the identity server does not accept registrations from here");
+            Ended {
+                outcome: Outcome::RefusedUpstream,
+                release: Release::SlotAndQuota,
+                upstream_status,
+                forwarded: true,
+                ..Ended::refusal(attempt, &Refusal::UpstreamRefused)
+            }
+        }
+        (status, _) => bad_answer(attempt, upstream_status, &format!("status {status}")),
+    }
+}
+
+/// An answer that does not say whether a client was made: claims stay taken.
+fn bad_answer(attempt: &Attempt, upstream_status: Option<u16>, why: &str) -> Ended {
+    tracing::warn!(decision_id = %attempt.id, why, "the identity server's answer is no registration answer");
+    Ended {
+        outcome: Outcome::Unknown,
+        release: Release::Nothing,
+        upstream_status,
+        forwarded: true,
+        ..Ended::refusal(attempt, &Refusal::BadAnswer)
+    }
+}
+
+/// The identity server's error code if it is one of RFC 7591, under our words: its text may hold anything.
+fn refused_body(attempt: &Attempt, error: Option<&str>) -> Bytes {
+    const KNOWN: &[&str] = &[
+        "invalid_redirect_uri",
+        "invalid_client_metadata",
+        "invalid_software_statement",
+        "unapproved_software_statement",
+        "invalid_request",
+        "invalid_token",
+        "insufficient_scope",
+        "access_denied",
+        "temporarily_unavailable",
+    ];
+    let error = error.filter(|error| KNOWN.contains(error)).unwrap_or("invalid_client_metadata");
+    let body = serde_json::json!({
+        "error": error,
+        "error_description": "the identity server refused the registration",
+        "decision_id": attempt.id,
+    });
+    Bytes::from(body.to_string())
+}
+
+/// Seconds that the identity server asks to wait; a date or nonsense counts as a minute.
+fn retry_after(headers: &HeaderMap) -> u32 {
+    headers
+        .get(http::header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok())
+        .filter(|seconds| *seconds <= 86_400)
+        .unwrap_or(60)
+}
+
+/// `registration_client_uri` has to lead back through us (RFC 7592 §3): our base, our path, the client's id.
+fn rewrite(members: &mut Map<String, Value>, attempt: &Attempt, client_id: &str) {
+    if members.contains_key("registration_client_uri") {
+        let base = attempt.host.public_base.as_str();
+        let path = attempt.route.path.trim_end_matches('/');
+        let uri = format!("{base}{path}/{}", encode_segment(client_id));
+        members.insert("registration_client_uri".to_owned(), Value::String(uri));
+    }
+}
+
+/// A path segment of any text (RFC 3986 §2.1): what is not unreserved is encoded.
+fn encode_segment(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// A JSON answer of this status; no header of the identity server's travels on.
+pub(super) fn packed(status: StatusCode, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Answers are read as strictly as requests, with room for what a server adds.
+const ANSWER: Limits = Limits { bytes: 256 * 1024, depth: 16, items: 2000, nodes: 20_000, string: 64 * 1024 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_client_id_is_one_segment() {
+        assert_eq!(encode_segment("3pBk/w 17\u{e9}"), "3pBk%2Fw%2017%C3%A9");
+    }
+}
