@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod bindings;
 pub mod checks;
+pub mod config;
 pub mod headers;
 pub mod jose;
 pub mod model;

@@ -1,0 +1,189 @@
+//! From settings to running parts: trust files are opened, policies compiled, keys parsed.
+//!
+//! `check` and the server go through the same door, so what `check` accepts can
+//! be run. Every fault of every part is reported, at the line that names it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use tokio_util::task::TaskTracker;
+
+use super::routes::{PolicyChoice, RouteKind as Written};
+use super::{Settings, listeners as written};
+use crate::headers::forwarded::PublicBase;
+use crate::jose::{KeySets, SoftwareKeys};
+use crate::model::document::{Faults, Source};
+use crate::model::id::AuthorityName;
+use crate::model::time::Clock;
+use crate::pipeline::routes::{Host, PolicyUse, ProxyRoute, RegistrationRoute, Route, RouteKind, Routes};
+use crate::pipeline::snapshot::{GatedLimits, Recording, Snapshot};
+use crate::policy::Policy;
+use crate::tls;
+use crate::upstream::{PublicRoute, Upstream};
+
+mod listeners;
+mod trust;
+
+pub use listeners::{HttpLimits, ListenerPlan, TlsPlan};
+
+/// Running parts of one configuration.
+#[derive(Debug)]
+pub struct Assembled {
+    /// What requests are judged by.
+    pub snapshot: Snapshot,
+    /// How connections are accepted, by listener.
+    pub plans: BTreeMap<String, Arc<ListenerPlan>>,
+}
+
+/// Counts snapshots, so that a judgement made under one is not taken for another's.
+static GENERATION: AtomicU64 = AtomicU64::new(1);
+
+/// Builds everything that a configuration describes; connects to nothing and
+/// binds nothing. `None` when an error was recorded.
+pub fn assemble(
+    settings: &Settings,
+    recording: Option<Arc<Recording>>,
+    clock: &Arc<dyn Clock>,
+    tasks: &TaskTracker,
+    faults: &Faults,
+) -> Option<Assembled> {
+    let authorities = Arc::new(trust::authorities(settings, faults));
+    let fetcher = trust::fetcher(settings, faults);
+    let routes = routes(settings, faults);
+    let plans = listeners::plans(settings, &authorities, clock, faults);
+    let fetcher = fetcher.filter(|_| !faults.any_error())?;
+    let snapshot = Snapshot {
+        generation: GENERATION.fetch_add(1, Ordering::Relaxed),
+        configuration: settings.digest(),
+        authorities,
+        routes,
+        key_sets: Arc::new(KeySets::new(trust::key_sources(settings), &fetcher, clock)),
+        software_keys: Arc::new(SoftwareKeys::new(fetcher)),
+        recording,
+        clock: Arc::clone(clock),
+        limits: GatedLimits {
+            body_timeout: settings.limits.body_timeout,
+            answer_window: settings.store.as_ref().map_or(Duration::ZERO, |store| store.answer_window),
+        },
+        body_idle: settings.limits.proxied_body_idle,
+        tasks: tasks.clone(),
+    };
+    Some(Assembled { snapshot, plans })
+}
+
+/// Builds everything and lets it go: for `check`. One line for each thing that is good.
+pub fn trial(settings: &Settings, clock: &Arc<dyn Clock>, faults: &Faults) -> Vec<String> {
+    let Some(built) = assemble(settings, None, clock, &TaskTracker::new(), faults) else { return Vec::new() };
+    let authorities = settings.authorities.iter().map(|(name, authority)| {
+        let anchors = tls::read_certificates(&authority.anchors.bytes).map_or(0, |anchors| anchors.len());
+        format!("authority {name}: {}", counted(anchors, "anchor"))
+    });
+    let policies = built.snapshot.routes.policies().into_iter().map(|policy| {
+        let rules = counted(policy.rules().count(), "rule");
+        format!("policy {} {}: {rules}", policy.id(), policy.version())
+    });
+    authorities.chain(policies).collect()
+}
+
+/// `1 anchor`, `2 anchors`.
+fn counted(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+fn routes(settings: &Settings, faults: &Faults) -> Routes {
+    let hosts = settings.hosts.iter().filter_map(|(name, host)| Some((name.as_str().into(), host_of(host, faults)?)));
+    let mut routes = Routes::new(hosts.collect());
+    let upstreams: BTreeMap<&str, Arc<Upstream>> = settings
+        .upstreams
+        .iter()
+        .filter_map(|(name, written)| Some((name.as_str(), trust::upstream(name, written, faults)?)))
+        .collect();
+    let policies = policies(settings, faults);
+    for written in &settings.routes {
+        let path = written.path.to_string();
+        let kind = match &written.kind {
+            Written::Deny => RouteKind::Deny,
+            Written::Proxy { upstream } => {
+                let Some(server) = upstreams.get(upstream.as_str()) else { continue };
+                RouteKind::Proxy(ProxyRoute {
+                    upstream: Arc::clone(server),
+                    public: PublicRoute::new(settings.reserved_paths(upstream)),
+                })
+            }
+            Written::Registration(registration) => {
+                let Some(server) = upstreams.get(registration.upstream.as_str()) else { continue };
+                let Ok(to) = PathAndQuery::try_from(registration.to.to_string()) else { continue };
+                RouteKind::Registration(Box::new(RegistrationRoute {
+                    upstream: Arc::clone(server),
+                    to,
+                    policies: policy_uses(settings, &registration.policy, &policies, faults),
+                    body_bytes: registration.body_bytes,
+                }))
+            }
+        };
+        let route = Arc::new(Route { path: path.as_str().into(), kind });
+        for listener in &written.listeners {
+            for host in &written.hosts {
+                routes.add(listener, host, &path, &route);
+            }
+        }
+    }
+    routes
+}
+
+fn host_of(written: &written::Host, faults: &Faults) -> Option<Arc<Host>> {
+    let public_base = PublicBase::parse(written.public_base.as_str())
+        .map_err(|error| faults.error(Some(&written.place), error.to_string(), None))
+        .ok()?;
+    Some(Arc::new(Host { public_base, client_auth: written.client_auth }))
+}
+
+fn policies<'s>(settings: &'s Settings, faults: &Faults) -> BTreeMap<&'s str, Arc<Policy>> {
+    settings
+        .policies
+        .iter()
+        .filter_map(|(name, written)| {
+            let read = |extends: &str| written.base(extends).map(|(name, text)| Source { name, text });
+            let policy = crate::policy::compile(&written.file, &written.text, &read, &written.params, faults)?;
+            Some((name.as_str(), Arc::new(policy)))
+        })
+        .collect()
+}
+
+fn policy_uses(
+    settings: &Settings,
+    choice: &PolicyChoice,
+    policies: &BTreeMap<&str, Arc<Policy>>,
+    faults: &Faults,
+) -> Vec<PolicyUse> {
+    let named = |name: &str, only: Option<&AuthorityName>| {
+        let (written, policy) = (settings.policies.get(name)?, policies.get(name)?);
+        let authorities = only.map_or_else(|| written.authorities.clone(), |authority| vec![authority.clone()]);
+        let statement_keys = key_set_of(policy, written, name, faults);
+        Some(PolicyUse { policy: Arc::clone(policy), authorities, statement_keys })
+    };
+    match choice {
+        PolicyChoice::One(name) => named(name, None).into_iter().collect(),
+        PolicyChoice::ByAuthority(choices) => {
+            choices.iter().filter_map(|(authority, name)| named(name, Some(authority))).collect()
+        }
+    }
+}
+
+/// The key set that plays the role which the policy names.
+fn key_set_of(policy: &Policy, written: &super::policies::Policy, name: &str, faults: &Faults) -> Option<String> {
+    let role = &policy.statement()?.key_set;
+    let set = written.key_sets.get(role);
+    if set.is_none() {
+        let help = format!("key_sets = {{ {role} = \"NAME\" }}, where [key_sets.NAME] is the directory's");
+        faults.error(
+            Some(&written.place),
+            format!("policy `{name}` needs a key set for the role `{role}`"),
+            Some(help),
+        );
+    }
+    set.cloned()
+}

@@ -1,0 +1,124 @@
+//! Trust, keys and servers: authorities, key sets, fetcher, identity servers.
+
+use std::sync::Arc;
+
+use crate::config::Settings;
+use crate::config::files::FileContent;
+use crate::config::trust::{self, KeyLocation};
+use crate::config::upstreams;
+use crate::jose::KeySource;
+use crate::model::document::Faults;
+use crate::model::id::AuthorityName;
+use crate::net::{self, FetchSettings, Fetcher};
+use crate::tls::{self, Authorities, Authority, AuthoritySource};
+use crate::upstream::{Upstream, UpstreamSettings};
+
+pub(super) fn authorities(settings: &Settings, faults: &Faults) -> Authorities {
+    Authorities::new(
+        settings.authorities.iter().filter_map(|(name, authority)| read_authority(name, authority, faults)).collect(),
+    )
+}
+
+fn read_authority(name: &AuthorityName, authority: &trust::Authority, faults: &Faults) -> Option<Authority> {
+    let anchors = certificates(&authority.anchors, faults)?;
+    let intermediates = match &authority.intermediates {
+        Some(file) => certificates(file, faults)?,
+        None => Vec::new(),
+    };
+    let mut crls = Vec::new();
+    for file in &authority.revocation.crls {
+        match tls::read_crls(&file.bytes) {
+            Ok(read) => crls.extend(read),
+            Err(error) => faults.error(Some(&file.place), format!("not a revocation list: {error}"), None),
+        }
+    }
+    let source = AuthoritySource {
+        name: name.clone(),
+        anchors,
+        intermediates,
+        complete_chain: authority.complete_chain,
+        revocation: tls::RevocationRule { mode: authority.revocation.mode, crls, grace: authority.revocation.grace },
+    };
+    Authority::new(source)
+        .map_err(|error| faults.error(Some(&authority.place), format!("authority `{name}`: {error}"), None))
+        .ok()
+}
+
+pub(super) fn certificates(
+    file: &FileContent,
+    faults: &Faults,
+) -> Option<Vec<rustls::pki_types::CertificateDer<'static>>> {
+    tls::read_certificates(&file.bytes)
+        .map_err(|error| faults.error(Some(&file.place), format!("`{}`: {error}", file.path.display()), None))
+        .ok()
+}
+
+pub(super) fn fetcher(settings: &Settings, faults: &Faults) -> Option<Arc<Fetcher>> {
+    let roots = match &settings.fetch.roots {
+        Some(file) => certificates(file, faults)?,
+        None => Vec::new(),
+    };
+    let fetch = FetchSettings {
+        proxy: settings.fetch.proxy.clone(),
+        roots,
+        private_hosts: settings.fetch.private_hosts.clone(),
+    };
+    Fetcher::new(&fetch).map(Arc::new).map_err(|error| faults.error(None, format!("`[fetch]`: {error}"), None)).ok()
+}
+
+pub(super) fn key_sources(settings: &Settings) -> Vec<KeySource> {
+    // The last good set lies beside the database, so that a restart during an outage works.
+    let folder = settings.store.as_ref().and_then(|store| store.sqlite.parent()).map(|folder| folder.join("keys"));
+    settings
+        .key_sets
+        .iter()
+        .map(|(name, set)| KeySource {
+            name: name.as_str().into(),
+            location: match &set.location {
+                KeyLocation::Url(url) => crate::jose::KeyLocation::Url(url.clone()),
+                KeyLocation::File(file) => crate::jose::KeyLocation::File(file.path.clone()),
+            },
+            refresh: set.refresh,
+            max_stale: set.max_stale,
+            disk_copy: match &set.location {
+                KeyLocation::Url(_) => folder.as_ref().map(|folder| folder.join(format!("{name}.json"))),
+                KeyLocation::File(_) => None,
+            },
+        })
+        .collect()
+}
+
+pub(super) fn upstream(name: &str, written: &upstreams::Upstream, faults: &Faults) -> Option<Arc<Upstream>> {
+    let roots = match &written.tls.roots {
+        Some(file) => certificates(file, faults)?,
+        None => Vec::new(),
+    };
+    let identity = match &written.tls.identity {
+        None => None,
+        Some((chain, key)) => {
+            let chain = certificates(chain, faults)?;
+            let key = tls::read_key(key.expose())
+                .map_err(|error| faults.error(Some(&key.place), format!("the key cannot be used: {error}"), None))
+                .ok()?;
+            Some((chain, key))
+        }
+    };
+    let tls = net::client_config(&roots, identity)
+        .map_err(|error| faults.error(Some(&written.place), format!("upstream `{name}`: {error}"), None))
+        .ok()?;
+    let settings = UpstreamSettings {
+        name: name.to_owned(),
+        url: written.url.clone(),
+        profile: written.profile,
+        dialect: written.headers,
+        tls,
+        connect_timeout: written.timeouts.connect,
+        answer_timeout: written.timeouts.answer,
+        idle_timeout: written.timeouts.idle,
+        max_idle: written.max_idle,
+    };
+    Upstream::new(settings)
+        .map(Arc::new)
+        .map_err(|error| faults.error(Some(&written.place), format!("upstream `{name}`: {error}"), None))
+        .ok()
+}

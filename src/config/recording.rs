@@ -1,0 +1,44 @@
+//! The ledger and the sealing key that a configuration describes; opened once, at start.
+
+use std::sync::Arc;
+
+use super::Settings;
+use crate::audit::{self, Ledger, StrangerLimits};
+use crate::model::time::Clock;
+use crate::pipeline::snapshot::Recording;
+use crate::store::{SealError, Sealer, SealingKey, Store, StoreError, StoreSettings};
+
+/// The ledger cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The sealing key is none.
+    #[error("the sealing key cannot be used")]
+    SealingKey(#[from] SealError),
+}
+
+/// Opens store and ledger; `None` where the configuration gates nothing. Needs a runtime.
+///
+/// # Errors
+/// 1. [`RecordingError::Store`], also when another process has the database.
+/// 2. [`RecordingError::SealingKey`].
+pub fn open_recording(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Option<Arc<Recording>>, RecordingError> {
+    let Some(written) = &settings.store else { return Ok(None) };
+    let Some(secret) = &written.sealing_key else { return Ok(None) };
+    let sealer = Sealer::new(SealingKey::new(secret.expose())?, Vec::new());
+    let store = StoreSettings {
+        path: written.sqlite.clone(),
+        writer: settings.audit.writer.clone(),
+        reserve: settings.audit.reserve as u64,
+        interrupted: audit::interrupted,
+    };
+    let store = Store::open(&store, Arc::clone(clock))?;
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let limits = StrangerLimits {
+        per_address: count(settings.audit.strangers_per_address_per_minute),
+        in_all: count(settings.audit.strangers_per_minute),
+    };
+    Ok(Some(Arc::new(Recording { ledger: Ledger::new(store, limits, Arc::clone(clock)), sealer })))
+}
