@@ -14,6 +14,7 @@ pub mod model;
 pub mod net;
 pub mod pipeline;
 pub mod policy;
+pub mod sandbox;
 pub mod server;
 pub mod store;
 pub mod tls;

@@ -1,0 +1,234 @@
+//! The directory: signs software statements and publishes keys over HTTPS.
+//!
+//! After regimes of the Open Finance Brasil kind: `/openbanking.jwks` holds the
+//! keys that sign statements, `/{organisation}/{software}/application.jwks` a
+//! software's own. What it serves, and whether it serves at all, can be changed
+//! while it runs.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::SandboxError;
+use super::identity::Identity;
+use super::participant::Software;
+use super::statement::{Draft, KeyUse, SigningKey};
+use super::wire::{self, Answer, Serving};
+use crate::model::time::Timestamp;
+
+/// A running directory.
+#[derive(Debug)]
+pub struct Directory {
+    signer: SigningKey,
+    software_keys: [SigningKey; 2],
+    shelf: Arc<Shelf>,
+    serving: Serving,
+}
+
+impl Directory {
+    /// Starts a directory that serves with this certificate, with one signing key published.
+    ///
+    /// # Errors
+    /// Keys, TLS settings or the socket.
+    pub async fn start(identity: &Identity) -> Result<Self, SandboxError> {
+        let shelf = Arc::new(Shelf::default());
+        let directory = Self {
+            signer: SigningKey::generate("signer")?,
+            software_keys: [SigningKey::generate("software-sig")?, SigningKey::generate("software-enc")?],
+            serving: Serving::start(Some(identity), Arc::clone(&shelf)).await?,
+            shelf,
+        };
+        directory.publish_keys(KEYS_PATH, &[directory.signer.public_jwk(KeyUse::Signature)]);
+        Ok(directory)
+    }
+
+    /// Host and port, as they stand in its URLs.
+    pub fn authority(&self) -> String {
+        format!("localhost:{}", self.serving.address().port())
+    }
+
+    /// The URL of one of its paths.
+    pub fn url(&self, path: &str) -> String {
+        format!("https://{}{path}", self.authority())
+    }
+
+    /// The key that signs statements.
+    pub const fn signer(&self) -> &SigningKey {
+        &self.signer
+    }
+
+    /// The key with which a software signs its assertions.
+    pub const fn software_key(&self) -> &SigningKey {
+        let [signature, _] = &self.software_keys;
+        signature
+    }
+
+    /// Publishes a software's keys: one for signatures, one for encryption. Every software of
+    /// the sandbox has the same two.
+    pub fn enrol(&self, software: &Software) {
+        let [signature, encryption] = &self.software_keys;
+        let keys = [signature.public_jwk(KeyUse::Signature), encryption.public_jwk(KeyUse::Encryption)];
+        self.publish_keys(&software.keys_path(), &keys);
+    }
+
+    /// A good statement about a software, to be changed and signed.
+    pub fn statement(&self, software: &Software, issued_at: Timestamp) -> Draft {
+        Draft::of(software, &self.url(""), issued_at)
+    }
+
+    /// Serves this JWK Set under a path, instead of what was there.
+    pub fn publish_keys(&self, path: &str, keys: &[Value]) {
+        self.publish(path, "application/jwk-set+json", json!({ "keys": keys }).to_string());
+    }
+
+    /// Serves this document under a path, instead of what was there.
+    pub fn publish(&self, path: &str, media_type: &'static str, body: impl Into<Bytes>) {
+        let document = Document { media_type, body: body.into() };
+        lock(&self.shelf.documents).insert(path.to_owned(), document);
+    }
+
+    /// How often a path was asked for, whatever came of it.
+    pub fn fetches(&self, path: &str) -> usize {
+        lock(&self.shelf.fetches).get(path).copied().unwrap_or(0)
+    }
+
+    /// Changes what it does with requests from now on, also with those that it holds.
+    pub fn behave(&self, behaviour: Behaviour) {
+        self.shelf.behaviour.send_replace(behaviour);
+    }
+}
+
+/// What the directory does with requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Serves what is published.
+    #[default]
+    Serve,
+    /// Answers 503.
+    Fail,
+    /// Answers 200 with JSON that is cut in the middle.
+    ServeGarbage,
+    /// Answers 200 with a maintenance page.
+    ServeHtml,
+    /// Answers 302 to the same path of another host.
+    Redirect,
+    /// Keeps requests waiting until it is told otherwise.
+    Hold,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    documents: Mutex<BTreeMap<String, Document>>,
+    fetches: Mutex<BTreeMap<String, usize>>,
+    behaviour: watch::Sender<Behaviour>,
+}
+
+#[derive(Clone, Debug)]
+struct Document {
+    media_type: &'static str,
+    body: Bytes,
+}
+
+impl Answer for Shelf {
+    async fn answer(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
+        let path = request.uri().path();
+        *lock(&self.fetches).entry(path.to_owned()).or_default() += 1;
+        let behaviour = *self.behaviour.subscribe().wait_for(|now| *now != Behaviour::Hold).await.ok()?;
+        Some(match behaviour {
+            Behaviour::Serve | Behaviour::Hold => match lock(&self.documents).get(path).cloned() {
+                Some(document) => wire::plain(StatusCode::OK, document.media_type, document.body),
+                None => wire::plain(StatusCode::NOT_FOUND, "text/plain", "no such document\n"),
+            },
+            Behaviour::Fail => wire::plain(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "out of order\n"),
+            Behaviour::ServeGarbage => wire::plain(StatusCode::OK, "application/json", "{\"keys\":[{\"kty\":"),
+            Behaviour::ServeHtml => wire::plain(StatusCode::OK, "text/html", "<h1>Back soon</h1>"),
+            Behaviour::Redirect => {
+                let mut answer = wire::plain(StatusCode::FOUND, "text/plain", "");
+                let location = http::HeaderValue::try_from(format!("https://elsewhere.example{path}")).ok()?;
+                answer.headers_mut().insert(http::header::LOCATION, location);
+                answer
+            }
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where the keys that sign statements stand.
+pub const KEYS_PATH: &str = "/openbanking.jwks";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::third_party::Protocol;
+    use crate::sandbox::{Authority, KeyKind, Organisation, ThirdParty, Validity};
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_795_435_200);
+
+    struct Visit {
+        directory: Directory,
+        visitor: ThirdParty,
+    }
+
+    impl Visit {
+        async fn begin() -> Self {
+            let now = crate::model::time::Clock::now(&crate::model::time::SystemClock);
+            let servers = Authority::root("Servers", now).unwrap();
+            let identity = servers.loopback_server(KeyKind::Ecdsa, &Validity::current(now)).unwrap();
+            let directory = Directory::start(&identity).await.unwrap();
+            Self { directory, visitor: ThirdParty::new(servers.certificate(), None).unwrap() }
+        }
+
+        async fn fetch(&self, path: &str) -> Response<Bytes> {
+            let request = Request::get(path).body(Bytes::new()).unwrap();
+            self.visitor.send(self.directory.serving.address(), Protocol::Http1, request).await.unwrap()
+        }
+
+        async fn keys(&self, path: &str) -> Value {
+            serde_json::from_slice(self.fetch(path).await.body()).unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn publishes_its_own_and_the_softwares_keys() {
+        let visit = Visit::begin().await;
+        let software = Software::named("budget", &Organisation::named("Exemplo Servicos Ltda."));
+        assert_eq!(visit.fetch(&software.keys_path()).await.status(), StatusCode::NOT_FOUND);
+        visit.directory.enrol(&software);
+        let keys = visit.keys(&software.keys_path()).await;
+        assert_eq!((&keys["keys"][0]["use"], &keys["keys"][1]["use"]), (&json!("sig"), &json!("enc")));
+        let keys = visit.keys(KEYS_PATH).await;
+        assert_eq!(keys["keys"][0], visit.directory.signer().public_jwk(KeyUse::Signature));
+        assert_eq!(visit.directory.fetches(&software.keys_path()), 2);
+        let statement = visit.directory.statement(&software, NOW);
+        assert_eq!(statement.claims()["software_jwks_uri"], visit.directory.url(&software.keys_path()));
+    }
+
+    #[tokio::test]
+    async fn misbehaves_when_told() {
+        let visit = Visit::begin().await;
+        visit.directory.behave(Behaviour::Fail);
+        assert_eq!(visit.fetch(KEYS_PATH).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+        visit.directory.behave(Behaviour::ServeGarbage);
+        assert!(serde_json::from_slice::<Value>(visit.fetch(KEYS_PATH).await.body()).is_err());
+        visit.directory.behave(Behaviour::ServeHtml);
+        assert_eq!(visit.fetch(KEYS_PATH).await.headers()["content-type"], "text/html");
+        visit.directory.behave(Behaviour::Redirect);
+        assert!(visit.fetch(KEYS_PATH).await.headers().contains_key("location"));
+        visit.directory.behave(Behaviour::Hold);
+        let release = async {
+            while visit.directory.fetches(KEYS_PATH) < 5 {
+                tokio::task::yield_now().await;
+            }
+            visit.directory.behave(Behaviour::Serve);
+        };
+        let (answer, ()) = tokio::join!(visit.fetch(KEYS_PATH), release);
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+}

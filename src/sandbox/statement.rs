@@ -1,0 +1,264 @@
+//! Software statements: the claims of Open Finance Brasil, and their signature.
+//!
+//! DCR-BR 2.1.0 §8.1 (claims), RFC 7515 (compact form), RFC 7518 §3.5 (PS256).
+//! A [`Draft`] is a good statement that a case changes before signing; it can
+//! be signed in all the ways that a proxy must refuse.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+
+use super::SandboxError;
+use super::participant::Software;
+use crate::model::time::Timestamp;
+
+/// An RSA key of 2048 bits with its `kid`.
+#[derive(Debug)]
+pub struct SigningKey {
+    key_id: String,
+    pair: KeyPair,
+}
+
+impl SigningKey {
+    /// A new key.
+    ///
+    /// # Errors
+    /// [`SandboxError::Key`].
+    pub fn generate(key_id: &str) -> Result<Self, SandboxError> {
+        Ok(Self { key_id: key_id.to_owned(), pair: KeyPair::generate(KeySize::Rsa2048)? })
+    }
+
+    /// Its `kid`.
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// The public key as JWK (RFC 7517 §4), for signatures or for encryption.
+    pub fn public_jwk(&self, usage: KeyUse) -> Value {
+        let public = self.pair.public_key();
+        let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let (word, algorithm) = match usage {
+            KeyUse::Signature => ("sig", "PS256"),
+            KeyUse::Encryption => ("enc", "RSA-OAEP"),
+        };
+        json!({
+            "kty": "RSA", "use": word, "alg": algorithm, "kid": self.key_id,
+            "n": number(public.modulus().big_endian_without_leading_zero()),
+            "e": number(public.exponent().big_endian_without_leading_zero()),
+        })
+    }
+
+    fn sign(&self, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Result<Vec<u8>, SandboxError> {
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        self.pair.sign(encoding, &SystemRandom::new(), message, &mut signature)?;
+        Ok(signature)
+    }
+}
+
+/// What a published key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyUse {
+    /// `sig`.
+    Signature,
+    /// `enc`.
+    Encryption,
+}
+
+/// How a statement is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signature {
+    /// As the profile asks.
+    Ps256,
+    /// RSASSA-PKCS1-v1_5.
+    Rs256,
+    /// `alg` none and an empty third part (RFC 7515 appendix A.5).
+    Unsigned,
+}
+
+/// A statement before it is signed.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+}
+
+impl Draft {
+    /// Nothing said yet: for other tokens than statements.
+    pub fn empty() -> Self {
+        Self { header: Map::new(), claims: Map::new() }
+    }
+
+    /// All claims of a software in good standing, issued at this time.
+    pub(super) fn of(software: &Software, key_store: &str, issued_at: Timestamp) -> Self {
+        let organisation = &software.organisation;
+        let keys = |path: &str| format!("{key_store}/{}/{}/{path}", organisation.id, software.id);
+        let page = |path: &str| format!("https://{}/{path}", software.host);
+        let roles: Vec<Value> = software
+            .roles
+            .iter()
+            .map(|role| json!({ "role": role, "authorisation_domain": "Open Banking", "status": "Active" }))
+            .collect();
+        let claims = json!({
+            "iss": ISSUER,
+            "iat": issued_at.unix_seconds(),
+            "org_id": organisation.id,
+            "org_name": organisation.name,
+            "org_number": organisation.number,
+            "org_status": "Active",
+            "software_id": software.id,
+            "software_client_id": software.id,
+            "software_client_name": software.name,
+            "software_client_description": "A software of the sandbox",
+            "software_client_uri": page(""),
+            "software_version": "1.10",
+            "software_environment": "sandbox",
+            "software_mode": "Live",
+            "software_redirect_uris": software.redirect_uris(),
+            "software_api_webhook_uris": [page("webhook")],
+            "software_statement_roles": roles,
+            "software_roles": software.roles,
+            "software_jwks_uri": keys("application.jwks"),
+            "software_jwks_inactive_uri": keys("inactive/application.jwks"),
+            "software_jwks_transport_uri": keys("transport.jwks"),
+            "software_jwks_transport_inactive_uri": keys("inactive/transport.jwks"),
+            "software_logo_uri": page("logo.svg"),
+            "software_policy_uri": page("policy"),
+            "software_tos_uri": page("tos"),
+            "origin": [page("")],
+            "organisation_competent_authority_claims": [{
+                "authority_id": "687a1c94-b360-4e04-9589-0fa5cb16451b",
+                "authority_name": "Banco Central",
+                "authority_code": "BCB",
+                "authorisation_domain": "Open Banking",
+                "authorisation_role": "DADOS",
+                "authorisations": [],
+                "registration_id": organisation.number,
+                "status": "Active",
+            }],
+        });
+        let Value::Object(claims) = claims else { return Self { header: Map::new(), claims: Map::new() } };
+        let header = Map::from_iter([("typ".to_owned(), "JWT".into())]);
+        Self { header, claims }
+    }
+
+    /// With this claim, replacing one of the same name.
+    #[must_use]
+    pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.claims.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Without this claim.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.claims.remove(name);
+        self
+    }
+
+    /// With this `iat`.
+    #[must_use]
+    pub fn issued_at(self, at: Timestamp) -> Self {
+        self.claim("iat", at.unix_seconds())
+    }
+
+    /// With this header parameter. `alg` and `kid` follow from signing unless they are set here.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.header.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The claims as they are now.
+    pub const fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// The compact form (RFC 7515 §7.1).
+    ///
+    /// # Errors
+    /// [`SandboxError::Key`].
+    pub fn sign(mut self, key: &SigningKey, signature: Signature) -> Result<String, SandboxError> {
+        let algorithm = match signature {
+            Signature::Ps256 => "PS256",
+            Signature::Rs256 => "RS256",
+            Signature::Unsigned => "none",
+        };
+        self.header.entry("alg").or_insert_with(|| algorithm.into());
+        self.header.entry("kid").or_insert_with(|| key.key_id().into());
+        let part = |members: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(members).to_string());
+        let message = format!("{}.{}", part(self.header), part(self.claims));
+        let signed = match signature {
+            Signature::Ps256 => key.sign(&RSA_PSS_SHA256, message.as_bytes())?,
+            Signature::Rs256 => key.sign(&RSA_PKCS1_SHA256, message.as_bytes())?,
+            Signature::Unsigned => Vec::new(),
+        };
+        Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signed)))
+    }
+}
+
+/// `iss` of every statement.
+pub const ISSUER: &str = "Open Banking Brasil sandbox SSA issuer";
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents};
+
+    use super::*;
+    use crate::sandbox::Organisation;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_795_435_200);
+
+    fn draft() -> Draft {
+        let software = Software::named("budget", &Organisation::named("Exemplo Servicos Ltda."));
+        Draft::of(&software, "https://localhost:1", NOW)
+    }
+
+    fn decode(part: &str) -> Value {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    }
+
+    /// With nothing but the published JWK.
+    fn verifies(statement: &str, jwk: &Value) -> bool {
+        let number = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
+        let key = RsaPublicKeyComponents { n: number("n"), e: number("e") };
+        let (message, signature) = statement.rsplit_once('.').unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        key.verify(&RSA_PSS_2048_8192_SHA256, message.as_bytes(), &signature).is_ok()
+    }
+
+    #[test]
+    fn ps256_verifies_with_the_published_key_and_no_other() {
+        let [key, other] = ["one", "two"].map(|key_id| SigningKey::generate(key_id).unwrap());
+        let statement = draft().sign(&key, Signature::Ps256).unwrap();
+        assert!(verifies(&statement, &key.public_jwk(KeyUse::Signature)));
+        assert!(!verifies(&statement, &other.public_jwk(KeyUse::Signature)));
+        let (header, _) = statement.split_once('.').unwrap();
+        assert_eq!(decode(header), json!({ "alg": "PS256", "kid": "one", "typ": "JWT" }));
+        let rs256 = draft().sign(&key, Signature::Rs256).unwrap();
+        assert!(!verifies(&rs256, &key.public_jwk(KeyUse::Signature)));
+    }
+
+    #[test]
+    fn unsigned_has_an_empty_third_part() {
+        let key = SigningKey::generate("one").unwrap();
+        let statement = draft().sign(&key, Signature::Unsigned).unwrap();
+        assert!(statement.ends_with('.'));
+        assert_eq!(decode(statement.split('.').next().unwrap())["alg"], "none");
+    }
+
+    #[test]
+    fn changes_stand_in_the_claims() {
+        let key = SigningKey::generate("one").unwrap();
+        let changed = draft().issued_at(NOW.plus(std::time::Duration::from_secs(9))).claim("org_id", "x");
+        let statement = changed.without("software_mode").header("kid", "k").sign(&key, Signature::Ps256).unwrap();
+        let mut parts = statement.split('.');
+        assert_eq!(decode(parts.next().unwrap())["kid"], "k");
+        let claims = decode(parts.next().unwrap());
+        assert_eq!((&claims["iat"], &claims["org_id"]), (&json!(1_795_435_209), &json!("x")));
+        assert!(claims.get("software_mode").is_none());
+        assert_eq!(claims["software_statement_roles"][1]["role"], "PAGTO");
+    }
+}
