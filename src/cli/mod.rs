@@ -1,0 +1,246 @@
+//! Floor 5: the commands. Results go to standard output, errors to standard error.
+//!
+//! Exit status: 0 good, 1 the thing looked at is bad (refused, failing, invalid),
+//! 2 wrong usage, 3 could not do it.
+
+pub mod audit;
+pub mod check;
+pub mod demo;
+pub mod explain;
+pub mod problems;
+pub mod run;
+pub mod statement;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use audit::AuditError;
+
+use crate::config::Settings;
+use crate::model::document::Faults;
+use crate::model::time::{Clock, SystemClock, Timestamp};
+use crate::server::Server;
+
+/// A reverse proxy that terminates mutual TLS and guards Dynamic Client Registration.
+#[derive(Debug, Parser)]
+#[command(name = "dcrgate", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve.
+    Run(run::RunArguments),
+    /// Look for faults in a configuration, all of them at once.
+    Check(CheckArguments),
+    /// Judge a request on file, offline, as the server would.
+    Explain(explain::ExplainArguments),
+    /// Look at decisions on record.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Look at software statements.
+    #[command(subcommand)]
+    Statement(statement::StatementCommand),
+    /// Make a throwaway world, register clients in it over mutual TLS, and show what happened.
+    Demo(demo::Options),
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Decisions, newest first.
+    List {
+        #[command(flatten)]
+        ledger: LedgerArguments,
+        #[command(flatten)]
+        list: audit::ListArgs,
+    },
+    /// One decision with its whole trace.
+    Show {
+        #[command(flatten)]
+        ledger: LedgerArguments,
+        #[command(flatten)]
+        show: audit::ShowArgs,
+    },
+}
+
+/// Which ledger.
+#[derive(Debug, Args)]
+struct LedgerArguments {
+    /// The configuration file that names the store.
+    #[arg(long, short, value_name = "FILE", default_value = "dcrgate.toml", conflicts_with = "store")]
+    config: PathBuf,
+    /// The SQLite file itself.
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+struct CheckArguments {
+    /// The configuration file.
+    #[arg(long, short, value_name = "FILE", default_value = "dcrgate.toml")]
+    config: PathBuf,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// How a reading command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How a command ended. Wrong usage is status 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// 0: done, and what was looked at is good.
+    Good,
+    /// 1: what was looked at is bad.
+    Bad,
+    /// 3: it could not be done.
+    Unable,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(match status {
+            Status::Good => 0,
+            Status::Bad => 1,
+            Status::Unable => 3,
+        })
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// 2: the arguments are wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// 3: a file, the network or the store would not have it.
+    #[error("{0}")]
+    Unable(String),
+}
+
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Unable(error.to_string())
+    }
+}
+
+/// Parses the arguments, runs the command, and gives its exit status.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are asked for and go to standard output; clap knows which is which.
+            let _unwritable = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let mut out = std::io::stdout().lock();
+    let result = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => check(&arguments, &mut out),
+        Command::Explain(arguments) => explain::explain(&arguments, &mut out),
+        Command::Audit(command) => audit(&command, &mut out),
+        Command::Statement(command) => statement::statement(&command, &mut out),
+        Command::Demo(arguments) => demo(&arguments, &mut out),
+    };
+    match result {
+        Ok(status) => status.into(),
+        Err(error) => {
+            let _unwritable = writeln!(std::io::stderr(), "dcrgate: {error}");
+            ExitCode::from(match error {
+                CliError::Usage(_) => 2,
+                CliError::Unable(_) => 3,
+            })
+        }
+    }
+}
+
+fn check(arguments: &CheckArguments, out: &mut dyn Write) -> Result<Status, CliError> {
+    let mut err = std::io::stderr().lock();
+    let style = problems::Style::of(&err);
+    let build = |settings: &Settings, faults: &Faults| {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        crate::config::trial(settings, &clock, faults)
+    };
+    let streams = check::Streams { out, err: &mut err, style };
+    Ok(check::run(&arguments.config, arguments.output, build, streams)?)
+}
+
+fn audit(command: &AuditCommand, out: &mut dyn Write) -> Result<Status, CliError> {
+    let (AuditCommand::List { ledger, .. } | AuditCommand::Show { ledger, .. }) = command;
+    let store = match &ledger.store {
+        Some(store) => store.clone(),
+        None => {
+            let settings =
+                Settings::load(&ledger.config).map_err(|error| CliError::Unable(error.to_string()))?.settings;
+            let none = || CliError::Unable(format!("{}: no store is configured", ledger.config.display()));
+            settings.store.ok_or_else(none)?.sqlite
+        }
+    };
+    match command {
+        AuditCommand::List { list, .. } => audit::list(list, &store, SystemClock.now(), out),
+        AuditCommand::Show { show, .. } => audit::show(show, &store, out),
+    }
+    .map_err(|error| match error {
+        AuditError::Filter(_) | AuditError::Id(_) => CliError::Usage(error.to_string()),
+        AuditError::Store(_) | AuditError::Write(_) => CliError::Unable(error.to_string()),
+    })
+}
+
+fn demo(options: &demo::Options, out: &mut impl Write) -> Result<Status, CliError> {
+    let colour = demo::Colour::of(&std::io::stdout());
+    let start = async |configuration: &Path| {
+        let server = Server::start(configuration, Arc::new(SystemClock)).await?;
+        let address = server.addresses().into_values().next().ok_or("the configuration has no listener")?;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let running = tokio::spawn(server.run(async {
+            let _dropped = stopped.await;
+        }));
+        Ok(demo::Started { address, guard: (stop, running) })
+    };
+    let runtime = run::runtime(std::thread::available_parallelism().map_or(1, usize::from))?;
+    match runtime.block_on(demo::run(options, colour, out, start, run::asked_to_stop())) {
+        Ok(demo::Verdict::AsExpected) => Ok(Status::Good),
+        Ok(demo::Verdict::Unexpected) => Ok(Status::Bad),
+        Err(error) => Err(CliError::Unable(chain(&error))),
+    }
+}
+
+/// An error with everything that caused it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
+}
+
+/// The text of a file, or why there is none.
+fn read_text(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path).map_err(|error| CliError::Unable(format!("cannot read {}: {error}", path.display())))
+}
+
+/// `--at`, or the machine's time.
+fn time_or_now(at: Option<&str>) -> Result<Timestamp, CliError> {
+    match at {
+        None => Ok(SystemClock.now()),
+        Some(text) => Timestamp::parse(text).map_err(|error| CliError::Usage(format!("--at: {error}"))),
+    }
+}
