@@ -1,0 +1,21 @@
+//! Attacks over the wire, each named after its row of the threat table: what
+//! must be refused is refused with a clear answer, and reaches nobody.
+
+#![cfg(test)]
+
+#[path = "threats/bodies.rs"]
+mod bodies;
+#[path = "support/gate.rs"]
+mod gate;
+#[path = "threats/headers.rs"]
+mod headers;
+#[path = "threats/paths.rs"]
+mod paths;
+#[path = "threats/statements.rs"]
+mod statements;
+#[path = "threats/target.rs"]
+mod target;
+#[path = "threats/uris.rs"]
+mod uris;
+#[path = "threats/wire.rs"]
+mod wire;
