@@ -1,0 +1,275 @@
+//! A real identity server, `oidc-provider`, behind dcrgate: register, then get a token.
+//!
+//! The certificate that the identity server sees is the one with which the
+//! client spoke TLS to the proxy, forwarded by RFC 9440.
+
+#![cfg(test)]
+
+#[path = "support/gate.rs"]
+mod gate;
+#[path = "support/programs.rs"]
+mod programs;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bytes::Bytes;
+use dcrgate::model::peer::Peer;
+use dcrgate::sandbox::statement::{Draft, Signature};
+use dcrgate::sandbox::third_party::Protocol;
+use dcrgate::sandbox::{Identity, KeyKind, Software, ThirdParty};
+use dcrgate::store::{Filter, Reader};
+use gate::{Gate, Program};
+use http::{Request, Response};
+use programs::{IdentityServer, Missing, or_skip};
+use serde_json::{Map, Value, json};
+
+/// Under which the world's public base has it.
+const ISSUER: &str = "https://localhost";
+
+/// The proxy's configuration in front of a real identity server.
+fn before(server: &IdentityServer, profile: &str, text: &str) -> String {
+    let (head, tail) = text.split_once("[upstreams.identity-server]\nurl = \"").expect("an upstream");
+    let (_, tail) = tail.split_once('"').expect("a URL");
+    let routes: String = ["/jwks", "/token/*", "/__seen"]
+        .map(|path| format!("\n[[routes]]\npath = \"{path}\"\nkind = \"proxy\"\nupstream = \"identity-server\"\n"))
+        .concat();
+    let address = server.address();
+    format!("{head}[upstreams.identity-server]\nurl = \"http://{address}\"{tail}{routes}")
+        .replace("environment = \"sandbox\"", &format!("environment = \"sandbox\"\nprofile = \"{profile}\""))
+}
+
+/// A proxy in front of a real identity server that trusts the sandbox's directory.
+async fn bank(profile: &str) -> Result<(Gate, IdentityServer), Missing> {
+    let (home, world) = gate::world(|text| text).await;
+    let settings = json!({ "issuer": ISSUER }).to_string();
+    let server = IdentityServer::start(&settings, Some(&world.path("certs/authorities/servers.pem")))?;
+    let path = world.configuration();
+    let text = std::fs::read_to_string(&path).expect("a configuration");
+    std::fs::write(&path, before(&server, profile, &text)).expect("written");
+    Ok((Gate::over(home, world).await, server))
+}
+
+struct Client {
+    software: Software,
+    identity: Identity,
+    third_party: ThirdParty,
+}
+
+impl Client {
+    fn new(gate: &Gate, name: &str) -> Self {
+        let software = gate.world.enrol(name);
+        let identity = gate.world.transport(&software, KeyKind::Rsa).expect("a certificate");
+        let third_party = gate.world.third_party(Some(&identity)).expect("a client");
+        Self { software, identity, third_party }
+    }
+
+    fn peer(&self) -> Peer {
+        Peer::present(self.identity.chain().to_vec()).expect("a certificate")
+    }
+
+    fn request(&self, gate: &Gate, change: impl FnOnce(&mut Map<String, Value>)) -> Vec<u8> {
+        let mut request = gate.world.request(&self.software).expect("a request");
+        change(&mut request);
+        serde_json::to_vec(&request).expect("JSON")
+    }
+
+    async fn registers(&self, gate: &Gate, change: impl FnOnce(&mut Map<String, Value>)) -> (u16, Map<String, Value>) {
+        let answer = self.third_party.register(gate.address, self.request(gate, change)).await.expect("an answer");
+        assert!(!answer.headers().contains_key("set-cookie") && !answer.headers().contains_key("location"));
+        (answer.status().as_u16(), members(&answer))
+    }
+
+    async fn asks_for_a_token(&self, gate: &Gate, form: &str) -> (u16, Map<String, Value>) {
+        let request = Request::post("/token")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Bytes::from(form.to_owned()))
+            .expect("a request");
+        let answer = self.third_party.send(gate.address, Protocol::Http2, request).await.expect("an answer");
+        (answer.status().as_u16(), members(&answer))
+    }
+
+    /// What the identity server remembers of its last request by this client.
+    async fn seen(&self, gate: &Gate, client_id: &str) -> Value {
+        let request = Request::get("/__seen").body(Bytes::new()).expect("a request");
+        let answer = self.third_party.send(gate.address, Protocol::Http1, request).await.expect("an answer");
+        members(&answer).remove(client_id).unwrap_or_default()
+    }
+}
+
+fn members(answer: &Response<Bytes>) -> Map<String, Value> {
+    serde_json::from_slice(answer.body()).expect("a JSON object")
+}
+
+fn text<'a>(members: &'a Map<String, Value>, name: &str) -> &'a str {
+    members.get(name).and_then(Value::as_str).unwrap_or_else(|| panic!("{name} in {members:?}"))
+}
+
+fn with_tls(members: &mut Map<String, Value>, subject: &str) {
+    members.insert("token_endpoint_auth_method".to_owned(), "tls_client_auth".into());
+    members.insert("tls_client_auth_subject_dn".to_owned(), subject.into());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn private_key_jwt_registers_and_gets_a_token() {
+    let (gate, _server) = or_skip!(bank("2.1.0").await);
+    let client = Client::new(&gate, "assertion");
+    let (status, registered) = client.registers(&gate, |_| {}).await;
+    assert_eq!(status, 201, "{registered:?}");
+    let client_id = text(&registered, "client_id");
+    assert_eq!(text(&registered, "registration_client_uri"), format!("{ISSUER}/register/{client_id}"));
+    assert_eq!(text(&registered, "token_endpoint_auth_method"), "private_key_jwt");
+
+    let now = gate.world.now().unix_seconds();
+    let assertion = Draft::empty()
+        .claim("iss", client_id)
+        .claim("sub", client_id)
+        .claim("aud", ISSUER)
+        .claim("jti", "assertion-1")
+        .claim("iat", now)
+        .claim("exp", now + 60)
+        .sign(gate.world.directory.software_key(), Signature::Ps256)
+        .expect("an assertion");
+    let form = format!(
+        "grant_type=client_credentials&scope=accounts&client_assertion_type=\
+         urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion={assertion}"
+    );
+    let (status, token) = client.asks_for_a_token(&gate, &form).await;
+    assert_eq!(status, 200, "{token:?} {}", client.seen(&gate, client_id).await);
+    assert!(!text(&token, "access_token").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_client_auth_registers_and_gets_a_token_with_the_forwarded_certificate() {
+    let (gate, _server) = or_skip!(bank("ID3").await);
+    let client = Client::new(&gate, "mutual tls");
+    let peer = client.peer();
+    let (status, registered) = client.registers(&gate, |members| with_tls(members, peer.subject())).await;
+    assert_eq!(status, 201, "{registered:?}");
+    let client_id = text(&registered, "client_id");
+    let form = format!("grant_type=client_credentials&client_id={client_id}&scope=payments");
+    let (status, token) = client.asks_for_a_token(&gate, &form).await;
+    let seen = client.seen(&gate, client_id).await;
+    assert_eq!(status, 200, "{token:?} {seen}");
+    assert_eq!(seen["x5t#S256"], peer.certificate.thumbprint.base64url(), "the certificate of the TLS connection");
+
+    // Another third party with a certificate of its own, and a forged header that claims to be the first.
+    let other = Client::new(&gate, "another");
+    let forged = dcrgate::headers::rfc9440::client_cert(&peer.chain[0]).expect("a header");
+    let request = Request::post("/token")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("client-cert", forged)
+        .header("x-client-cert-subject-dn", peer.subject())
+        .body(Bytes::from(form))
+        .expect("a request");
+    let answer = other.third_party.send(gate.address, Protocol::Http1, request).await.expect("an answer");
+    assert_eq!(answer.status(), 401, "{:?}", answer.body());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_the_identity_server_is_told_and_the_corrected_request_succeeds() {
+    let (gate, _server) = or_skip!(bank("2.1.0").await);
+    let client = Client::new(&gate, "refused there");
+    // The policy has no list of authentication contexts; this server knows none of that name.
+    let (status, refused) = client
+        .registers(&gate, |members| drop(members.insert("default_acr_values".to_owned(), json!(["no:such"]))))
+        .await;
+    assert_eq!((status, text(&refused, "error")), (400, "invalid_client_metadata"));
+    assert_eq!(text(&refused, "error_description"), "the identity server refused the registration");
+    let everything = Filter { outcome: None, since: None, limit: 10 };
+    let outcomes = || {
+        let decisions = Reader::open(&gate.database()).expect("a ledger").decisions(&everything).expect("decisions");
+        decisions.iter().map(|decision| decision.outcome().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes(), ["refused_upstream"]);
+    let (status, registered) = client.registers(&gate, |_| {}).await;
+    assert_eq!(status, 201, "the slot was free again: {registered:?}");
+    assert_eq!(outcomes(), ["admitted", "refused_upstream"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn discovery_and_keys_pass_through() {
+    let (gate, _server) = or_skip!(bank("2.1.0").await);
+    let client = Client::new(&gate, "discovery");
+    for (path, member) in [("/.well-known/openid-configuration", "token_endpoint"), ("/jwks", "keys")] {
+        let request = Request::get(path).body(Bytes::new()).expect("a request");
+        let answer = client.third_party.send(gate.address, Protocol::Http2, request).await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        let document = members(&answer);
+        assert!(document.contains_key(member));
+        assert!(member == "keys" || text(&document, member).starts_with(ISSUER));
+    }
+    let request = Request::post("/reg").header("content-type", "application/json").body(Bytes::from_static(b"{}"));
+    let answer = client.third_party.send(gate.address, Protocol::Http1, request.expect("a request")).await;
+    assert_eq!(answer.expect("an answer").status(), 404, "the one door is /register");
+}
+
+/// What curl is given.
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+    body: PathBuf,
+    roots: PathBuf,
+}
+
+impl Files {
+    fn curl(&self, curl: &Path, version: &str, more: &[&str]) -> (u16, Map<String, Value>) {
+        let output = Command::new(curl)
+            .args(["--silent", "--show-error", version, "--max-time", "20", "--write-out", "\n%{http_code}"])
+            .arg("--cert")
+            .arg(&self.certificate)
+            .arg("--key")
+            .arg(&self.key)
+            .arg("--cacert")
+            .arg(&self.roots)
+            .args(more)
+            .output()
+            .expect("curl runs");
+        let told = String::from_utf8(output.stdout).expect("text");
+        let (body, status) = told.rsplit_once('\n').unwrap_or_else(|| panic!("{told} {:?}", output.stderr));
+        (status.parse().expect("a status"), serde_json::from_str(body).unwrap_or_default())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_registers_through_mutual_tls_and_gets_a_token() {
+    let curl = or_skip!(programs::find("curl"));
+    let (gate, _server) = or_skip!(bank("ID3").await);
+    let mut gate = gate;
+    // The real program serves from here on.
+    gate.stop().await;
+    let program = Program::run(&gate.world.configuration());
+    for version in ["--http1.1", "--http2"] {
+        let client = Client::new(&gate, version);
+        let peer = client.peer();
+        let path = |name: &str| gate.world.path(&format!("{}{version}", name));
+        let files = Files {
+            certificate: path("curl.pem"),
+            key: path("curl.key"),
+            body: path("curl.json"),
+            roots: gate.world.path("certs/authorities/servers.pem"),
+        };
+        std::fs::write(&files.certificate, client.identity.chain_pem()).expect("written");
+        std::fs::write(&files.key, client.identity.key_pem()).expect("written");
+        let body = client.request(&gate, |members| with_tls(members, peer.subject()));
+        std::fs::write(&files.body, body).expect("written");
+        let url = |path: &str| format!("https://localhost:{}{path}", program.address.port());
+        let body = format!("@{}", files.body.display());
+        let register = ["--header", "content-type: application/json", "--data-binary", &body, &url("/register")];
+        let (status, registered) = files.curl(&curl, version, &register);
+        assert_eq!(status, 201, "{registered:?}");
+        let client_id = format!("client_id={}", text(&registered, "client_id"));
+        let token = [
+            "--data",
+            "grant_type=client_credentials",
+            "--data",
+            &client_id,
+            "--data",
+            "scope=accounts",
+            &url("/token"),
+        ];
+        let (status, token) = files.curl(&curl, version, &token);
+        assert_eq!(status, 200, "{token:?}");
+        assert!(!text(&token, "access_token").is_empty());
+    }
+}
