@@ -1,0 +1,181 @@
+//! What a decision costs, part by part: `cargo bench --bench decision`.
+//!
+//! `bare` is the least that any proxy must do with a statement: one PS256
+//! verification and one JSON parse. `whole_decide` is everything dcrgate does
+//! between evidence and verdict: gates, signature, every check and every rule of
+//! Open Finance Brasil, merging, claims and trace.
+
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a bench that cannot be set up ends")]
+
+use std::sync::Arc;
+
+use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use dcrgate::jose::{Algorithm, Compact, choose};
+use dcrgate::model::document::{Faults, Source};
+use dcrgate::model::evidence::{Evidence, Known};
+use dcrgate::model::facts::{Facts, Operation};
+use dcrgate::model::id::AuthorityName;
+use dcrgate::model::json;
+use dcrgate::model::key::{Jwk, KeyMaterial, KeySet};
+use dcrgate::model::peer::{Judgement, Peer, Revocation, Trusted};
+use dcrgate::model::time::{Clock as _, SystemClock, Timestamp};
+use dcrgate::model::trace::Trace;
+use dcrgate::pipeline::decide::{Question, Verdict, decide};
+use dcrgate::policy::{self, Policy};
+use dcrgate::sandbox::{KeyKind, World};
+use divan::{Bencher, black_box};
+use serde_json::{Map, Value};
+
+fn main() {
+    divan::main();
+}
+
+/// A good request with everything that is known of it.
+struct Case {
+    policy: Policy,
+    authorities: Vec<AuthorityName>,
+    request: Map<String, Value>,
+    body: Vec<u8>,
+    token: String,
+    key: Arc<Jwk>,
+    evidence: Evidence,
+    now: Timestamp,
+}
+
+impl Case {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let home = tempfile::tempdir().expect("a directory");
+        let world = runtime.block_on(World::create(home.path(), 0, Arc::new(SystemClock))).expect("a world");
+        let software = world.enrol("bench");
+        let identity = world.transport(&software, KeyKind::Rsa).expect("a certificate");
+        let request = world.request(&software).expect("a request");
+        let token = request["software_statement"].as_str().expect("a statement").to_owned();
+        let compact = Compact::parse(&token).expect("a token");
+        let keys = KeySet::from_json(jwks(&world).as_bytes()).expect("keys");
+        let key = choose(&keys, compact.header()).expect("the key");
+        let authority = AuthorityName::new("sandbox");
+        let peer = Peer::present(identity.chain().to_vec()).expect("a certificate");
+        let now = SystemClock.now();
+        let trusted = Trusted { path: vec![], intermediates: vec![], revocation: Revocation::NotChecked };
+        let judgement =
+            Judgement { verdicts: vec![(authority.clone(), Ok(trusted))], not_before: now, valid_until: now };
+        let software_keys = r#"{"keys":[{"kty":"RSA","use":"enc","kid":"e","e":"AQAB","n":"N"}]}"#
+            .replace("\"N\"", &format!("\"{}\"", modulus(&key)));
+        let evidence = Evidence {
+            peer: Known::Value((Arc::new(peer), Arc::new(judgement))),
+            token: Known::Absent,
+            statement_key: Known::Value(Arc::clone(&key)),
+            software_keys: Known::Value(Arc::new(KeySet::from_json(software_keys.as_bytes()).expect("keys"))),
+            binding: Known::Absent,
+        };
+        let body = serde_json::to_vec(&request).expect("JSON");
+        Self { policy: pack(&world), authorities: vec![authority], request, body, token, key, evidence, now }
+    }
+
+    fn question(&self) -> Question<'_> {
+        Question {
+            policy: &self.policy,
+            authorities: &self.authorities,
+            operation: Operation::Register,
+            request: &self.request,
+            now: self.now,
+        }
+    }
+}
+
+fn jwks(world: &World) -> String {
+    let key = world.directory.signer().public_jwk(dcrgate::sandbox::statement::KeyUse::Signature);
+    serde_json::json!({ "keys": [key] }).to_string()
+}
+
+fn modulus(key: &Jwk) -> &str {
+    let KeyMaterial::Rsa { n, .. } = &key.material else { panic!("an RSA key") };
+    n
+}
+
+fn pack(world: &World) -> Policy {
+    let folder = world.path("policies");
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string())?;
+        Ok(Source { name: name.to_owned(), text })
+    };
+    let params = serde_json::json!({
+        "environment": "sandbox",
+        "issuers": [dcrgate::sandbox::statement::ISSUER],
+        "fetch_hosts": [world.directory.authority()],
+    });
+    let faults = Faults::new();
+    let text = read("open-finance-brasil.toml").expect("the pack").text;
+    let params = params.as_object().expect("an object");
+    policy::compile("open-finance-brasil.toml", &text, &read, params, &faults).expect("compiles")
+}
+
+/// One PS256 verification with a key in components, and one `serde_json` parse of the claims.
+#[divan::bench]
+fn bare(bencher: Bencher<'_, '_>) {
+    let case = Case::new();
+    let KeyMaterial::Rsa { n, e, .. } = &case.key.material else { panic!("an RSA key") };
+    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).expect("base64url");
+    let key = RsaPublicKeyComponents { n: decode(n), e: decode(e) };
+    bencher.bench(|| {
+        let (input, signature) = black_box(&case.token).rsplit_once('.').expect("three parts");
+        key.verify(&RSA_PSS_2048_8192_SHA256, input.as_bytes(), &decode(signature)).expect("good");
+        let payload = decode(input.split_once('.').expect("two parts").1);
+        serde_json::from_slice::<Value>(&payload).expect("JSON")
+    });
+}
+
+/// The strict reader over a whole request body.
+#[divan::bench]
+fn read_request(bencher: Bencher<'_, '_>) {
+    let case = Case::new();
+    bencher.bench(|| json::object(black_box(&case.body), &json::REQUEST).expect("good"));
+}
+
+/// Header, key fit, signature and claims through the strict reader.
+#[divan::bench]
+fn verify_statement(bencher: Bencher<'_, '_>) {
+    let case = Case::new();
+    bencher.bench(|| {
+        let compact = Compact::parse(black_box(&case.token)).expect("good");
+        compact.verify(&case.key, &[Algorithm::PS256]).expect("good")
+    });
+}
+
+/// Merging, every check and every rule.
+#[divan::bench]
+fn evaluate_policy(bencher: Bencher<'_, '_>) {
+    let case = Case::new();
+    let compact = Compact::parse(&case.token).expect("good");
+    let statement = compact.verify(&case.key, &[Algorithm::PS256]).expect("good");
+    let (peer, _) = case.evidence.peer.value().expect("a certificate");
+    bencher.bench(|| {
+        let metadata = case.policy.merge(black_box(&case.request), Some(&statement));
+        let facts = Facts {
+            operation: Operation::Register,
+            request: &case.request,
+            metadata: &metadata,
+            statement: Some(&statement),
+            peer: Some((peer, &case.authorities[0])),
+            token: None,
+            client: None,
+            software_keys: &case.evidence.software_keys,
+            now: case.now,
+        };
+        let mut trace = Trace::new();
+        let judged = case.policy.evaluate(&facts, &mut trace);
+        (metadata, judged, trace)
+    });
+}
+
+/// From evidence to verdict.
+#[divan::bench]
+fn whole_decide(bencher: Bencher<'_, '_>) {
+    let case = Case::new();
+    let first = decide(&case.question(), &case.evidence);
+    assert!(matches!(first.verdict, Verdict::Admitted(_)), "{:?}", first.trace);
+    bencher.bench(|| decide(black_box(&case.question()), &case.evidence));
+}
