@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::EXPECT;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -40,6 +41,11 @@ use crate::model::trace::Trace;
 use crate::store::{OpenError, Standing, Stored};
 use crate::tls::RefusedInHandshake;
 use crate::upstream::Body;
+
+/// A body that is thrown away is read this far: far more than any registration, nothing that hurts.
+const LINGER_BYTES: usize = 16 * 1024 * 1024;
+/// And for this long: the connection is held no longer than one that idles.
+const LINGER_TIME: Duration = Duration::from_secs(10);
 
 /// One registration request on its way through.
 #[derive(Debug)]
@@ -71,11 +77,12 @@ pub async fn register(
     request: Request<Incoming>,
     correlation: impl FnOnce(&HeaderMap) -> Correlation,
 ) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
     let arrived = snapshot.clock.now();
     let id = DecisionId::new(arrived, random());
     let correlation = Correlation { decision: Some(id), ..correlation(&parts.headers) };
     if parts.method != Method::POST {
+        linger(body, &parts.headers);
         return Refusal::Method { allow: "POST" }.answer(correlation);
     }
     let (Some(recording), Some(settings)) = (&snapshot.recording, route.registration()) else {
@@ -97,10 +104,11 @@ pub async fn register(
         body_digest: Digest::of(b""),
     };
     let Some(policy) = settings.policy_for(connection, snapshot, arrived) else {
+        linger(body, &attempt.headers);
         return attempt.refuse_stranger(settings).await;
     };
     let read = match decode::media_type(&attempt.headers) {
-        Ok(()) => read(body, settings.body_bytes, snapshot.limits.body_timeout).await,
+        Ok(()) => read(&mut body, settings.body_bytes, snapshot.limits.body_timeout).await,
         Err(fault) => Err(fault),
     };
     attempt.now = snapshot.clock.now();
@@ -110,7 +118,10 @@ pub async fn register(
             attempt.body_digest = Digest::of(&body);
             attempt.body = body;
         }
-        Err(fault) => return attempt.refuse_form(policy, &fault).await,
+        Err(fault) => {
+            linger(body, &attempt.headers);
+            return attempt.refuse_form(policy, &fault).await;
+        }
     }
     let task = snapshot.tasks.spawn(attempt.run());
     // A panic is told as a fault of ours; the ledger records what was opened as interrupted.
@@ -317,9 +328,9 @@ fn status_code(error: &ErrorCode) -> u16 {
 }
 
 /// The whole body, within size and time.
-async fn read(body: Incoming, limit: usize, patience: Duration) -> Result<Bytes, FormFault> {
+async fn read(body: &mut Incoming, limit: usize, patience: Duration) -> Result<Bytes, FormFault> {
     // A length that is announced too large is refused before a byte of it is read.
-    if http_body::Body::size_hint(&body).lower() > limit as u64 {
+    if http_body::Body::size_hint(body).lower() > limit as u64 {
         return Err(FormFault::TooLarge);
     }
     match tokio::time::timeout(patience, Limited::new(body, limit).collect()).await {
@@ -328,6 +339,24 @@ async fn read(body: Incoming, limit: usize, patience: Duration) -> Result<Bytes,
         Ok(Err(_)) => Err(FormFault::Broken),
         Err(_) => Err(FormFault::TooSlow),
     }
+}
+
+/// Reads on for a while what an early refusal leaves unread, and throws it away. A socket closed with
+/// unread bytes is reset, and the answer is lost on a client that still sends (RFC 9112 §9.6).
+fn linger(mut body: Incoming, headers: &HeaderMap) {
+    // Who waits for a 100 sends nothing.
+    if http_body::Body::is_end_stream(&body) || headers.contains_key(EXPECT) {
+        return;
+    }
+    tokio::spawn(tokio::time::timeout(LINGER_TIME, async move {
+        let mut left = LINGER_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            match frame.data_ref().map_or(Some(left), |data| left.checked_sub(data.len())) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    }));
 }
 
 /// Random bytes; ids only have to differ, so a failing generator is no reason to stop.
