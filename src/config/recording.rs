@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Settings;
 use crate::audit::{self, Ledger, StrangerLimits};
+use crate::model::digest::Digest;
 use crate::model::time::Clock;
 use crate::pipeline::snapshot::Recording;
 use crate::store::{SealError, Sealer, SealingKey, Store, StoreError, StoreSettings};
@@ -27,7 +28,8 @@ pub enum RecordingError {
 pub fn open_recording(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Option<Arc<Recording>>, RecordingError> {
     let Some(written) = &settings.store else { return Ok(None) };
     let Some(secret) = &written.sealing_key else { return Ok(None) };
-    let sealer = Sealer::new(SealingKey::new(secret.expose())?, Vec::new());
+    // 32 bytes of whatever length was configured.
+    let sealer = Sealer::new(SealingKey::new(Digest::of(secret.expose()).as_bytes())?, Vec::new());
     let store = StoreSettings {
         path: written.sqlite.clone(),
         writer: settings.audit.writer.clone(),

@@ -151,8 +151,13 @@ impl Table {
         self.exact
             .get(path)
             .or_else(|| self.exact.get(trimmed))
-            .or_else(|| self.prefixes.iter().find(|(prefix, _)| path.starts_with(&**prefix)).map(|(_, route)| route))
+            .or_else(|| self.prefixes.iter().find(|(prefix, _)| below(prefix, path)).map(|(_, route)| route))
     }
+}
+
+/// `/a/*` is `/a`, `/a/` and `/a/b`.
+fn below(prefix: &str, path: &str) -> bool {
+    path.starts_with(prefix) || prefix.strip_suffix('/') == Some(path)
 }
 
 #[cfg(test)]
@@ -174,6 +179,8 @@ mod tests {
         assert_eq!(label(&routes, "x", "/register/"), Some("/register"));
         assert_eq!(label(&routes, "b.example", "/register"), Some("b.example/register"));
         assert_eq!(label(&routes, "b.example", "/a/b"), Some("/a/*"));
+        assert_eq!(label(&routes, "x", "/a"), Some("/a/*"));
+        assert_eq!(label(&routes, "x", "/ab"), Some("/*"));
         assert_eq!(label(&routes, "x", "/other"), Some("/*"));
         assert_eq!(routes.find("private", "x", "/register").map(|route| &*route.path), None);
     }

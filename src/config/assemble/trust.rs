@@ -14,9 +14,17 @@ use crate::tls::{self, Authorities, Authority, AuthoritySource};
 use crate::upstream::{Upstream, UpstreamSettings};
 
 pub(super) fn authorities(settings: &Settings, faults: &Faults) -> Authorities {
-    Authorities::new(
+    let authorities = Authorities::new(
         settings.authorities.iter().filter_map(|(name, authority)| read_authority(name, authority, faults)).collect(),
-    )
+    );
+    // A renewed root with the same key is the same root: which authority vouches would hang on chance.
+    for shared in authorities.shared_anchors() {
+        let place = settings.authorities.get(&shared.second).map(|authority| &authority.anchors.place);
+        let message =
+            format!("authorities `{}` and `{}` share the anchor {}", shared.first, shared.second, shared.subject);
+        faults.error(place, message, None);
+    }
+    authorities
 }
 
 fn read_authority(name: &AuthorityName, authority: &trust::Authority, faults: &Faults) -> Option<Authority> {
