@@ -44,8 +44,10 @@ use crate::upstream::Body;
 
 /// A body that is thrown away is read this far: far more than any registration, nothing that hurts.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
-/// And for this long: the connection is held no longer than one that idles.
+/// And for this long in all,
 const LINGER_TIME: Duration = Duration::from_secs(10);
+/// and this long without a byte: who sends nothing reads the answer already.
+const LINGER_IDLE: Duration = Duration::from_secs(1);
 
 /// One registration request on its way through.
 #[derive(Debug)]
@@ -119,7 +121,10 @@ pub async fn register(
             attempt.body = body;
         }
         Err(fault) => {
-            linger(body, &attempt.headers);
+            // A body that broke off or stopped has nothing more to be thrown away.
+            if matches!(fault, FormFault::MediaType | FormFault::TooLarge) {
+                linger(body, &attempt.headers);
+            }
             return attempt.refuse_form(policy, &fault).await;
         }
     }
@@ -350,7 +355,7 @@ fn linger(mut body: Incoming, headers: &HeaderMap) {
     }
     tokio::spawn(tokio::time::timeout(LINGER_TIME, async move {
         let mut left = LINGER_BYTES;
-        while let Some(Ok(frame)) = body.frame().await {
+        while let Ok(Some(Ok(frame))) = tokio::time::timeout(LINGER_IDLE, body.frame()).await {
             match frame.data_ref().map_or(Some(left), |data| left.checked_sub(data.len())) {
                 Some(rest) => left = rest,
                 None => return,
