@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::report::Failure;
 use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member, text};
+use crate::model::address::is_inner;
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
 
@@ -22,6 +24,10 @@ const DIFFERENT: Fault = Fault {
     hint: "leave jwks_uri out, or copy it from the software statement character for character",
 };
 const INSECURE: Fault = Fault { message: "jwks_uri is not an https address", hint: "publish the keys over https" };
+const INNER: Fault = Fault {
+    message: "jwks_uri points to a local or private host",
+    hint: "publish the keys where everybody can fetch them",
+};
 const PRIVATE: Fault = Fault {
     message: "jwks holds a private or symmetric key",
     hint: "send public keys only, and replace this key: it has been disclosed",
@@ -34,7 +40,7 @@ static ABOUT: About = About {
     error: ErrorCode::InvalidClientMetadata,
     field: Some("jwks_uri"),
     operations: WRITES,
-    faults: &[BOTH, BY_VALUE, DIFFERENT, INSECURE, PRIVATE],
+    faults: &[BOTH, BY_VALUE, DIFFERENT, INSECURE, INNER, PRIVATE],
     settings: &[
         ("by_value", "jwks in the request: accept | refuse (accept)"),
         ("claim", "claim of the statement that a jwks_uri has to equal"),
@@ -79,6 +85,12 @@ impl Judge for Source {
         }
         if text(facts.metadata, "jwks_uri").is_some_and(|uri| !uri.starts_with("https://")) {
             report.fail(Failure::of(INSECURE));
+        }
+        // Nobody vouches for an address that is not the statement's, and the identity server fetches it (CVE-2026-1180).
+        if self.claim.is_none()
+            && text(facts.metadata, "jwks_uri").and_then(|uri| Url::parse(uri).ok()).is_some_and(|url| is_inner(&url))
+        {
+            report.fail(Failure::of(INNER));
         }
     }
 }

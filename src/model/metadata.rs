@@ -7,6 +7,8 @@
 use serde_json::Value;
 use url::Url;
 
+use super::address::is_inner;
+
 /// A member of client metadata.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Member {
@@ -33,7 +35,12 @@ pub enum Kind {
     Integer,
     /// An absolute http or https address.
     Address,
-    /// An address for people, which may also come as `name#language-tag`.
+    /// An https address that the identity server itself will call: none inside the house (CVE-2026-4366,
+    /// CVE-2026-1518, CVE-2020-10770).
+    Endpoint,
+    /// An array of them.
+    Endpoints,
+    /// An address for people, not inside the house, which may also come as `name#language-tag`.
     Page,
     /// An array of absolute addresses.
     Addresses,
@@ -55,7 +62,7 @@ impl Kind {
     /// Whether the JSON type fits, whatever the form of the strings in it.
     pub fn fits(self, value: &Value) -> bool {
         match self {
-            Self::Texts | Self::Addresses | Self::Redirects => {
+            Self::Texts | Self::Addresses | Self::Endpoints | Self::Redirects => {
                 value.as_array().is_some_and(|items| items.iter().all(Value::is_string))
             }
             Self::Boolean => value.is_boolean(),
@@ -76,7 +83,9 @@ impl Kind {
         self.fits(value)
             && match self {
                 Self::Word(words) => value.as_str().is_some_and(|text| words.contains(&text)),
-                Self::Address | Self::Page => every(is_web_address),
+                Self::Address => every(is_web_address),
+                Self::Page => every(|text| is_web_address(text) && !leads_inside(text)),
+                Self::Endpoint | Self::Endpoints => every(is_endpoint),
                 Self::Addresses => every(is_address),
                 Self::Redirects => true,
                 _ => every(|text| !text.contains(char::is_control)),
@@ -90,7 +99,10 @@ impl Kind {
             Self::Texts => "this member has to be an array of strings without control characters",
             Self::Boolean => "this member has to be true or false",
             Self::Integer => "this member has to be an integer that is not negative",
-            Self::Address | Self::Page => "this member has to be an absolute http or https address",
+            Self::Page => "this member has to be an absolute http or https address of a public host",
+            Self::Endpoint => "this member has to be an absolute https address of a public host",
+            Self::Endpoints => "this member has to be an array of absolute https addresses of public hosts",
+            Self::Address => "this member has to be an absolute http or https address",
             Self::Addresses => "this member has to be an array of absolute addresses",
             Self::Redirects => "this member has to be an array of strings",
             Self::Object => "this member has to be an object",
@@ -128,6 +140,18 @@ fn is_web_address(text: &str) -> bool {
         && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host())
 }
 
+fn is_endpoint(text: &str) -> bool {
+    // Two slashes and no user information: nothing that readers repair or understand in two ways.
+    let authority = text.strip_prefix("https://").and_then(|rest| rest.split(['/', '?', '#']).next());
+    authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
+        && is_web_address(text)
+        && !leads_inside(text)
+}
+
+fn leads_inside(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| is_inner(&url))
+}
+
 fn is_address(text: &str) -> bool {
     !text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\')
         && Url::parse(text).is_ok_and(|url| !is_script_scheme(url.scheme()))
@@ -150,9 +174,9 @@ pub const MEMBERS: &[Member] = &[
     of("authorization_encrypted_response_enc", Kind::ContentEncryption),
     of("authorization_signed_response_alg", Kind::Signature),
     of("backchannel_authentication_request_signing_alg", Kind::Signature),
-    of("backchannel_client_notification_endpoint", Kind::Address),
+    of("backchannel_client_notification_endpoint", Kind::Endpoint),
     of("backchannel_logout_session_required", Kind::Boolean),
-    of("backchannel_logout_uri", Kind::Address),
+    of("backchannel_logout_uri", Kind::Endpoint),
     of("backchannel_token_delivery_mode", Kind::Word(&["poll", "ping", "push"])),
     of("backchannel_user_code_parameter", Kind::Boolean),
     of("backchannel_user_code_parameter_supported", Kind::Boolean),
@@ -177,7 +201,7 @@ pub const MEMBERS: &[Member] = &[
     of("id_token_encrypted_response_enc", Kind::ContentEncryption),
     of("id_token_signed_response_alg", Kind::Signature),
     of("information_uri", Kind::Page),
-    of("initiate_login_uri", Kind::Address),
+    of("initiate_login_uri", Kind::Endpoint),
     of("introspection_encrypted_response_alg", Kind::KeyManagement),
     of("introspection_encrypted_response_enc", Kind::ContentEncryption),
     of("introspection_signed_response_alg", Kind::Signature),
@@ -192,24 +216,24 @@ pub const MEMBERS: &[Member] = &[
     of("organization_uri", Kind::Page),
     of("policy_uri", Kind::Page),
     of("post_logout_redirect_uris", Kind::Addresses),
-    of("recipient_base_uri", Kind::Address),
+    of("recipient_base_uri", Kind::Endpoint),
     of("redirect_uris", Kind::Redirects),
     of("registration_access_token", Kind::Issued),
     of("registration_client_uri", Kind::Issued),
     of("request_object_encryption_alg", Kind::KeyManagement),
     of("request_object_encryption_enc", Kind::ContentEncryption),
     of("request_object_signing_alg", Kind::Signature),
-    of("request_uris", Kind::Addresses),
+    of("request_uris", Kind::Endpoints),
     of("require_auth_time", Kind::Boolean),
     of("require_pushed_authorization_request", Kind::Boolean),
     of("require_pushed_authorization_requests", Kind::Boolean),
     of("require_signed_request_object", Kind::Boolean),
     of("response_modes", Kind::Texts),
     of("response_types", Kind::Texts),
-    of("revocation_uri", Kind::Address),
+    of("revocation_uri", Kind::Endpoint),
     of("scope", Kind::Text),
-    of("sector_identifier_uri", Kind::Address),
-    of("signed_jwks_uri", Kind::Address),
+    of("sector_identifier_uri", Kind::Endpoint),
+    of("signed_jwks_uri", Kind::Endpoint),
     of("software_id", Kind::Text),
     of("software_statement", Kind::Text),
     of("software_version", Kind::Text),
@@ -261,6 +285,27 @@ mod tests {
             assert!(!admits(text), "{text}");
         }
         assert!(!Kind::Addresses.admits(&json!(["https://a.example/", "data:text/html,x"])));
+    }
+
+    #[test]
+    fn what_the_identity_server_calls_is_outside() {
+        let admits = |text: &str| Kind::Endpoint.admits(&json!(text));
+        assert!(admits("https://tpp.example/sector.json") && admits("https://tpp.example:8443?x=@"));
+        for text in [
+            "http://tpp.example/",
+            "HTTPS://tpp.example/",
+            "https://169.254.169.254/latest",
+            "https://localhost/",
+            "https://u@tpp.example/",
+            "https:///tpp.example/",
+            "https:tpp.example",
+        ] {
+            assert!(!admits(text), "{text}");
+        }
+        assert!(!Kind::Endpoints.admits(&json!(["https://tpp.example/", "https://10.0.0.1/"])));
+        assert!(
+            !Kind::Page.admits(&json!("http://127.0.0.1/logo")) && Kind::Page.admits(&json!("http://tpp.example/"))
+        );
     }
 
     #[test]

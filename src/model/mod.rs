@@ -5,6 +5,7 @@
 //! policy, HTTP status codes. The one reader of the wall clock is
 //! [`time::SystemClock`]; everything else takes the time as a value.
 
+pub mod address;
 pub mod binding;
 pub mod certificate;
 pub mod claim;

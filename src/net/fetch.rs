@@ -12,9 +12,9 @@ use reqwest::{Client, Proxy, redirect};
 use rustls_pki_types::CertificateDer;
 use url::{Host, Url};
 
-use super::address::is_public;
 use super::resolver::{PublicOnly, plain};
 use super::tls::fetch_config;
+use crate::model::address::is_public;
 
 /// How outbound fetches leave the machine.
 #[derive(Clone, Default)]

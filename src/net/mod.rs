@@ -5,7 +5,6 @@
 //! environment, sends credentials, or, for a URL that a stranger could choose,
 //! connects to an address inside the house. What the document means is for others.
 
-mod address;
 mod fetch;
 mod resolver;
 mod tls;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::address::is_public;
 use super::fetch::FetchError;
+use crate::model::address::is_public;
 
 /// Names as resolvers are asked for them: lower case, without the root's dot; IPv6 without brackets.
 pub(super) fn plain(host: &str) -> String {

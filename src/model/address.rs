@@ -6,11 +6,29 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use url::{Host, Url};
+
 /// Whether the address belongs to the public internet.
-pub(super) fn is_public(address: IpAddr) -> bool {
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+/// Whether the host of a URL is inside by its name or as an address; what a name resolves to is not asked.
+/// `Url` has read `127.1`, `0x7f000001` and `2130706433` as the address that they are.
+pub fn is_inner(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            let below = |zone: &str| name.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+            // RFC 6761 §6.3, RFC 6762 §3, and the name that ICANN keeps for private use.
+            name.is_empty() || ["localhost", "local", "internal"].into_iter().any(below)
+        }
+        Some(Host::Ipv4(address)) => !is_public_v4(address),
+        Some(Host::Ipv6(address)) => !is_public_v6(address),
+        None => true,
     }
 }
 
@@ -100,6 +118,28 @@ mod tests {
             "ff02::1",
         ] {
             assert!(!is_public(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn urls_of_the_house() {
+        let inner = |text: &str| is_inner(&Url::parse(text).unwrap());
+        for text in [
+            "https://localhost/",
+            "https://LOCALHOST./",
+            "https://x.localhost/",
+            "https://printer.local/",
+            "https://metadata.google.internal/",
+            "https://127.1/",
+            "https://0x7f000001/",
+            "https://2130706433/",
+            "https://[::ffff:127.0.0.1]/",
+            "file:///etc/passwd",
+        ] {
+            assert!(inner(text), "{text}");
+        }
+        for text in ["https://tpp.example/", "https://notlocalhost/", "https://local.example/", "https://1.1.1.1/"] {
+            assert!(!inner(text), "{text}");
         }
     }
 
