@@ -5,14 +5,28 @@
 
 #[path = "threats/bodies.rs"]
 mod bodies;
+#[path = "threats/catch_all.rs"]
+mod catch_all;
+#[path = "threats/forgeries.rs"]
+mod forgeries;
+#[path = "threats/frames.rs"]
+mod frames;
 #[path = "support/gate.rs"]
 mod gate;
 #[path = "threats/headers.rs"]
 mod headers;
 #[path = "threats/paths.rs"]
 mod paths;
+#[path = "threats/pipelines.rs"]
+mod pipelines;
+#[path = "threats/replays.rs"]
+mod replays;
+#[path = "threats/signer.rs"]
+mod signer;
 #[path = "threats/statements.rs"]
 mod statements;
+#[path = "threats/tap.rs"]
+mod tap;
 #[path = "threats/target.rs"]
 mod target;
 #[path = "threats/uris.rs"]

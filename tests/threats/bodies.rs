@@ -32,9 +32,40 @@ async fn t1_parser_differentials_are_refused() {
         ("NaN", format!("{{\"x\":NaN,{inner}").into_bytes()),
         ("a comma at the end", good.replacen('}', ",}", 1).into_bytes()),
         ("1e400", format!("{{\"x\":1e400,{inner}").into_bytes()),
+        ("U+0000 in a value", format!("{{\"client_name\":\"a\\u0000b\",{inner}").into_bytes()),
+        ("a control character as it is", format!("{{\"client_name\":\"a\u{1}b\",{inner}").into_bytes()),
+        ("a duplicate in an array", format!("{{\"x\":[{{\"a\":1,\"\\u0061\":2}}],{inner}").into_bytes()),
+        ("a duplicate of what does not travel", format!("{{\"x\":1,\"x\":1,{inner}").into_bytes()),
+        (
+            "UTF-16 with a mark",
+            good.encode_utf16().fold(vec![0xff, 0xfe], |mut bytes, unit| {
+                bytes.extend(unit.to_le_bytes());
+                bytes
+            }),
+        ),
+        ("UTF-32", good.chars().flat_map(|letter| u32::from(letter).to_be_bytes()).collect()),
+        ("an overlong NUL", [b"{\"x\":\"\xc0\x80\",".as_slice(), inner.as_bytes()].concat()),
+        ("a surrogate in UTF-8", [b"{\"x\":\"\xed\xa0\x80\",".as_slice(), inner.as_bytes()].concat()),
+        ("a letter cut short", [b"{\"x\":\"\xc3\",".as_slice(), inner.as_bytes()].concat()),
+        ("surrogates in the wrong order", format!("{{\"x\":\"\\udc00\\ud800\",{inner}").into_bytes()),
+        ("a second document after a line feed", format!("{good}\n{{}}").into_bytes()),
+        ("a NUL after the document", format!("{good}\0").into_bytes()),
+        ("a comment at the end", format!("{good}//").into_bytes()),
+        ("a comment within", format!("{{/*,*/{inner}").into_bytes()),
+        ("Infinity", format!("{{\"x\":-Infinity,{inner}").into_bytes()),
+        ("a hexadecimal number", format!("{{\"x\":0x10,{inner}").into_bytes()),
+        ("a leading zero", format!("{{\"x\":010,{inner}").into_bytes()),
+        ("single quotes", format!("{{'x':1,{inner}").into_bytes()),
+        ("a name without quotes", format!("{{x:1,{inner}").into_bytes()),
+        ("an unknown escape", format!("{{\"x\":\"\\x41\",{inner}").into_bytes()),
+        ("a guard", format!(")]}}'\n{good}").into_bytes()),
+        ("an array around it", format!("[{good}]").into_bytes()),
+        ("a string around it", serde_json::to_vec(&good).expect("JSON")),
     ];
     for (name, body) in bodies {
-        refused(name, &target.post(body).await, 400, "invalid_request");
+        let answer = target.post(body).await;
+        refused(name, &answer, 400, "invalid_request");
+        target.recorded(name, &answer);
     }
     assert_eq!(target.reached(), 0);
 }
@@ -43,9 +74,24 @@ async fn t1_parser_differentials_are_refused() {
 async fn t1_look_alikes_do_not_travel_and_members_are_unique() {
     let target = Target::new().await;
     let mut request = target.request();
-    for name in
-        ["Redirect_Uris", "REDIRECT_URIS", "redirect_uris ", "redirect\u{200b}_uris", "redirеct_uris", "_redirect_uris"]
-    {
+    for name in [
+        "Redirect_Uris",
+        "REDIRECT_URIS",
+        "redirectUris",
+        "redirect-uris",
+        "redirect_uris ",
+        " redirect_uris",
+        "\u{feff}redirect_uris",
+        "redirect\u{200b}_uris",
+        "redir\u{435}ct_uris",
+        "redirect_ur\u{131}s",
+        "redirect_uri\u{17f}",
+        "redirect_uris#en",
+        "redirect_uris[]",
+        "_redirect_uris",
+        "__proto__",
+        "constructor",
+    ] {
         request.insert(name.to_owned(), json!(["https://evil.example/cb"]));
     }
     assert_eq!(target.submit(&request).await.status(), 201);
@@ -73,10 +119,36 @@ async fn t2_resource_attacks_are_cut_short() {
         ("a string of 10 MB", object(&format!("\"{}\"", "a".repeat(10 << 20))), 413),
         ("a string of 50 KB", object(&format!("\"{}\"", "a".repeat(50_000))), 400),
         ("a number of 10,000 digits", object(&"9".repeat(10_000)), 400),
+        ("a number of 10,000 digits behind a point", object(&format!("0.{}", "9".repeat(10_000))), 400),
+        ("an exponent of 10,000 digits", object(&format!("1e{}", "9".repeat(10_000))), 400),
+        ("objects to depth 5,000", object(&format!("{}1{}", "{\"a\":".repeat(5_000), "}".repeat(5_000))), 400),
+        ("depth 30,000 that never closes", "[".repeat(30_000).into_bytes(), 400),
+        ("20,000 empty objects", object(&format!("[{}]", vec!["{}"; 20_000].join(","))), 400),
         ("5,000 redirect URIs", object(&format!("[{}]", vec!["\"u\""; 5000].join(","))), 400),
     ] {
         refused(name, &target.post(body).await, status, "invalid_request");
     }
+    assert_eq!(target.reached(), 0);
+}
+
+/// A client that has no length to announce, and one that is refused before its body is read: both can read why.
+#[tokio::test(flavor = "multi_thread")]
+async fn t2_ten_megabytes_in_chunks_get_an_answer() {
+    let target = Target::new().await;
+    let chunk = format!("{:x}\r\n{}\r\n", 1 << 20, "a".repeat(1 << 20));
+    let body = format!("{}0\r\n\r\n", chunk.repeat(10));
+    for (name, media_type, status) in [("JSON", "application/json", 413), ("not JSON", "text/plain", 415)] {
+        let head = format!(
+            "POST /register HTTP/1.1\r\nhost: localhost\r\ncontent-type: {media_type}\r\n\
+             transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+        );
+        let answer = target.throw(head + &body).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{name}: {answer}");
+        assert!(answer.contains(r#""error":"invalid_request""#), "{name}: {answer}");
+    }
+    let stranger = target.gate.world.third_party(None).expect("a client");
+    let answer = stranger.register(target.gate.address, vec![b' '; 10 << 20]).await.expect("an answer");
+    refused("a stranger", &answer, 401, "invalid_client");
     assert_eq!(target.reached(), 0);
 }
 
@@ -86,6 +158,14 @@ async fn t3_content_confusion_is_refused() {
     let body = Bytes::from(serde_json::to_vec(&target.request()).expect("JSON"));
     for media_type in [
         "text/plain",
+        "text/json",
+        "application/json+x",
+        "application/jsonp",
+        "application/json charset=utf-8",
+        "application/json; charset=utf-7",
+        "application/json; charset=utf-8; charset=utf-16",
+        "application/json; charset=iso-8859-1",
+        "*/*",
         "application/x-www-form-urlencoded",
         "application/jose",
         "multipart/form-data; boundary=x",
@@ -103,12 +183,31 @@ async fn t3_content_confusion_is_refused() {
     let mut twice = registration(body.clone());
     twice.headers_mut().append(CONTENT_TYPE, HeaderValue::from_static("text/html"));
     refused("two media types", &target.send(twice).await, 415, "invalid_request");
-    let mut bomb = registration(body);
+    let mut same = registration(body.clone());
+    same.headers_mut().append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    refused("the same media type twice", &target.send(same).await, 415, "invalid_request");
+    for coding in ["gzip", "GZIP", "x-gzip", "deflate", "br", "zstd", "identity, gzip", "gzip, gzip", "rot13", ""] {
+        let mut coded = registration(body.clone());
+        coded.headers_mut().insert(CONTENT_ENCODING, coding.parse().expect("a value"));
+        refused(coding, &target.send(coded).await, 415, "invalid_request");
+    }
+    let mut bomb = registration(GZIP_BOMB);
     bomb.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    refused("a content coding", &target.send(bomb).await, 415, "invalid_request");
-    refused("a form as JSON", &target.post("client_name=x").await, 400, "invalid_request");
+    refused("a bomb", &target.send(bomb).await, 415, "invalid_request");
+    for (name, body) in [
+        ("a form as JSON", "client_name=x&redirect_uris=https://evil.example"),
+        ("a form with JSON in it", "{\"client_name\":\"x\"}=&a=b"),
+        ("multipart as JSON", "--x\r\ncontent-disposition: form-data; name=a\r\n\r\nb\r\n--x--\r\n"),
+        ("XML as JSON", "<client_name>x</client_name>"),
+        ("packed without saying so", GZIP_BOMB),
+    ] {
+        refused(name, &target.post(body).await, 400, "invalid_request");
+    }
     assert_eq!(target.reached(), 0);
 }
+
+/// What a compressed body begins with; nothing here ever unpacks one.
+const GZIP_BOMB: &str = "\u{1f}\u{8b}\u{8}\0\0\0\0\0";
 
 /// CVE-2021-27582 and its kin: members that the client has no business to set.
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,7 @@ async fn t11_forged_statements_are_refused_and_cause_no_fetch() {
     let trap = format!("https://{}/keys", listener.local_addr().expect("an address"));
     let header = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let hmac = {
-        let key = own.public_jwk(KeyUse::Signature).to_string();
+        let key = signer.public_jwk(KeyUse::Signature).to_string();
         let input = format!("{}.{}", header(json!({ "alg": "HS256", "kid": signer.key_id() })), parts[1]);
         let tag = aws_lc_rs::hmac::sign(
             &aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key.as_bytes()),

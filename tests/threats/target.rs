@@ -4,6 +4,7 @@ use bytes::Bytes;
 use dcrgate::sandbox::statement::{Draft, Signature};
 use dcrgate::sandbox::third_party::{Protocol, registration};
 use dcrgate::sandbox::{Identity, KeyKind, Software, ThirdParty, World};
+use dcrgate::store::{Filter, Reader};
 use http::{Request, Response};
 use serde_json::{Map, Value};
 
@@ -33,7 +34,16 @@ impl Attacker {
 
 impl Target {
     pub(crate) async fn new() -> Self {
-        let gate = Gate::start().await;
+        Self::of(Gate::start().await)
+    }
+
+    /// With another configuration text.
+    pub(crate) async fn with(change: impl FnOnce(String) -> String) -> Self {
+        Self::of(Gate::with(change).await)
+    }
+
+    /// Behind this gate.
+    pub(crate) fn of(gate: Gate) -> Self {
         let attacker = Attacker::new(&gate.world, "attacker");
         Self { gate, attacker }
     }
@@ -72,11 +82,33 @@ impl Target {
         self.gate.world.identity_server.requests().len()
     }
 
+    /// Sends bytes as they are and reads until the proxy closes.
+    pub(crate) async fn throw(&self, bytes: impl AsRef<[u8]>) -> String {
+        let answer = self.attacker.client.exchange(self.gate.address, bytes.as_ref()).await.expect("an answer");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Asserts that this refusal is in the ledger, under the id that the caller was told.
+    pub(crate) fn recorded(&self, name: &str, answer: &Response<Bytes>) {
+        let told = answer.headers().get("dcr-decision-id").unwrap_or_else(|| panic!("{name}: no decision id"));
+        let everything = Filter { outcome: Some("rejected".to_owned()), since: None, limit: 1000 };
+        let ledger = Reader::open(&self.gate.database()).expect("a ledger");
+        let decisions = ledger.decisions(&everything).expect("decisions");
+        let found = decisions.iter().any(|decision| told == decision.id.to_string().as_str());
+        assert!(found, "{name}: decision {told:?} is not on record");
+    }
+
     /// The last body that reached it.
     pub(crate) fn forwarded(&self) -> Map<String, Value> {
         let requests = self.gate.world.identity_server.requests();
         serde_json::from_slice(requests.last().expect("something was forwarded").body()).expect("JSON")
     }
+}
+
+/// The first rule that an answer names.
+pub(crate) fn rule(answer: &Response<Bytes>) -> String {
+    let json: Value = serde_json::from_slice(answer.body()).expect("JSON");
+    json["violations"][0]["rule"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Asserts a refusal: status, code, and what every refusal promises.
@@ -87,6 +119,8 @@ pub(crate) fn refused(name: &str, answer: &Response<Bytes>, status: u16, error: 
     assert_eq!(answer.headers()["cache-control"], "no-store", "{name}");
     assert!(answer.headers().contains_key("x-fapi-interaction-id"), "{name}");
     let json: Value = serde_json::from_str(&text).expect("a JSON error");
+    let id = answer.headers().get("dcr-decision-id").map(|id| id.to_str().expect("text"));
+    assert_eq!(json["decision_id"].as_str(), id, "{name}");
     assert_eq!(json["error"], error, "{name}: {text}");
     assert!(json.get("client_id").is_none(), "{name}");
 }

@@ -3,7 +3,7 @@
 use dcrgate::sandbox::directory::Behaviour;
 use serde_json::json;
 
-use crate::target::{Target, refused};
+use crate::target::{Target, refused, rule};
 
 /// CVE-2026-9086 (`JaVaScRiPt:`, `data:`), CVE-2026-18211 (`localhost.evil`), CVE-2026-7504 (several `@`).
 #[tokio::test(flavor = "multi_thread")]
@@ -125,13 +125,23 @@ async fn t15_nothing_that_a_client_names_is_fetched_or_forwarded() {
     let mut request = target.request();
     request.insert("jwks_uri".to_owned(), trap.clone().into());
     refused("jwks_uri", &target.submit(&request).await, 400, "invalid_client_metadata");
-    // What the statement vouches for takes the place of what the client wrote.
+    let pages = ["logo_uri", "policy_uri", "tos_uri", "client_uri"];
+    for name in pages {
+        for spelling in [name.to_owned(), format!("{name}#pt-BR")] {
+            let mut request = target.request();
+            request.insert(spelling, trap.clone().into());
+            refused(name, &target.submit(&request).await, 400, "invalid_client_metadata");
+        }
+    }
+    assert_eq!(target.reached(), 0);
+    // What the statement vouches for takes the place of what the client wrote, in every language.
     let mut request = target.request();
-    for name in ["logo_uri", "policy_uri", "tos_uri", "client_uri"] {
-        request.insert(name.to_owned(), trap.clone().into());
+    for name in pages {
+        request.insert(name.to_owned(), "https://evil.example/x".into());
+        request.insert(format!("{name}#pt-BR"), "https://evil.example/x".into());
     }
     assert_eq!(target.submit(&request).await.status(), 201);
-    assert!(!serde_json::to_string(&target.forwarded()).expect("JSON").contains(&trap));
+    assert!(!serde_json::to_string(&target.forwarded()).expect("JSON").contains("evil.example"));
     assert!(listener.accept().is_err(), "nobody was made to fetch it");
 }
 
@@ -161,7 +171,192 @@ async fn t15_a_verified_statement_leads_to_allowed_hosts_only_and_redirects_nowh
     let elsewhere = directory.fetches("/");
     directory.behave(Behaviour::Redirect);
     let answer = target.submit(&target.request()).await;
-    assert!(answer.status() == 400 || answer.status() == 503, "{}", answer.status());
+    refused("a redirect", &answer, 503, "temporarily_unavailable");
     assert!(directory.fetches(&path) <= 1 && directory.fetches("/") == elsewhere);
     assert_eq!(target.reached(), 0);
+}
+
+/// CVE-2026-9086, CVE-2026-18211, CVE-2026-7504 where the directory itself was careless: a statement that lists such
+/// an address does not make it one that may be registered.
+#[tokio::test(flavor = "multi_thread")]
+async fn t14_a_statement_does_not_make_a_bad_redirect_uri_good() {
+    let target = Target::new().await;
+    for (kind, uris) in [
+        (
+            "web",
+            [
+                "javascript:alert(1)",
+                "JaVaScRiPt:alert(1)",
+                "javascript://tpp.example/%0aalert(1)",
+                "data:text/html,<script>alert(1)</script>",
+                "DATA:text/html;base64,eA==",
+                "vbscript:x",
+                "file:///etc/passwd",
+                "blob:https://tpp.example/x",
+                "view-source:https://tpp.example/",
+                "http://tpp.example/cb",
+                "http://localhost/cb",
+                "http://localhost.evil.example/cb",
+                "https://localhost/cb",
+                "https://127.0.0.1/cb",
+                "https://127.1/cb",
+                "https://0x7f000001/cb",
+                "https://2130706433/cb",
+                "https://017700000001/cb",
+                "https://[::1]/cb",
+                "https://[::ffff:127.0.0.1]/cb",
+                "https://[fe80::1]/cb",
+                "https://10.0.0.1/cb",
+                "https://169.254.169.254/cb",
+                "https://0.0.0.0/cb",
+                "https://idp.localhost/cb",
+                "https://user@tpp.example/cb",
+                "https://tpp.example@evil.example/cb",
+                "https://a@b@tpp.example/cb",
+                "https://@tpp.example/cb",
+                "https://tpp.example:x@evil.example/cb",
+                "https://tpp.example\\@evil.example/cb",
+                "https://tpp.example/cb#fragment",
+                "https://tpp.example/cb#",
+                "https://*.tpp.example/cb",
+                "https://tpp.example/*",
+                "https://t\u{440}p.example/cb",
+                "https://tpp.example/\u{202e}bc",
+                "https://tpp.example/c b",
+                "https:/tpp.example/cb",
+                "https:tpp.example/cb",
+                "https:///tpp.example/cb",
+                "\\\\tpp.example\\cb",
+                "//tpp.example/cb",
+                "com.example.app:/cb",
+                "intent://tpp.example/#Intent;end",
+                "",
+            ]
+            .as_slice(),
+        ),
+        (
+            "native",
+            [
+                "javascript:alert(1)",
+                "JaVaScRiPt:alert(1)",
+                "data:text/html,x",
+                "file:///etc/passwd",
+                "http://localhost.evil.example/cb",
+                "http://localhost@evil.example/cb",
+                "http://127.0.0.1.evil.example/cb",
+                "http://127.0.0.2.nip.example/cb",
+                "http://127.0.0.1@evil.example/cb",
+                "http://a@b@localhost/cb",
+                "http://localhost:80:80/cb",
+                "http://localhost#@evil.example/cb",
+                "http://evil.example/localhost",
+                "http://10.0.0.1/cb",
+                "app:/cb",
+                "cb",
+            ]
+            .as_slice(),
+        ),
+    ] {
+        for uri in uris {
+            let mut request = target.stated(|draft| draft.claim("software_redirect_uris", json!([uri])));
+            request.insert("redirect_uris".to_owned(), json!([uri]));
+            request.insert("application_type".to_owned(), kind.into());
+            let answer = target.submit(&request).await;
+            refused(uri, &answer, 400, "invalid_redirect_uri");
+            assert_eq!(rule(&answer), "redirects.form", "{kind} {uri}");
+            assert_eq!(target.reached(), 0, "{kind} {uri}");
+        }
+    }
+    let uri = "https://tpp.example:8443/cb?tenant=%2F";
+    let mut request = target.stated(|draft| draft.claim("software_redirect_uris", json!([uri, "https://x.example/"])));
+    request.insert("redirect_uris".to_owned(), json!([uri]));
+    assert_eq!(target.submit(&request).await.status(), 201, "what is good in the statement is good");
+}
+
+/// CVE-2026-4366 (`sector_identifier_uri`), CVE-2026-1518 (CIBA notification), CVE-2020-10770 (`request_uris`): what an
+/// identity server would fetch is a public https address, or the registration is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn t15_no_address_of_an_inner_network_reaches_the_identity_server() {
+    let target = Target::new().await;
+    let members = [
+        "sector_identifier_uri",
+        "backchannel_client_notification_endpoint",
+        "backchannel_logout_uri",
+        "signed_jwks_uri",
+        "initiate_login_uri",
+        "recipient_base_uri",
+        "revocation_uri",
+        "request_uris",
+    ];
+    let value = |member: &str, uri: &str| if member == "request_uris" { json!([uri]) } else { json!(uri) };
+    for member in members {
+        for uri in [
+            "http://169.254.169.254/latest/meta-data",
+            "https://169.254.169.254/latest/meta-data",
+            "https://127.0.0.1:8444/admin",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://localhost/",
+            "https://LOCALHOST./",
+            "https://x.localhost/",
+            "https://[::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://[fd00::1]/",
+            "https://10.1.2.3/",
+            "https://192.168.0.1/",
+            "https://100.64.0.1/",
+            "https://user@tpp.example/",
+            "file:///etc/passwd",
+            "gopher://127.0.0.1/",
+            "ftp://tpp.example/",
+            "javascript:alert(1)",
+            "//tpp.example/",
+        ] {
+            let mut request = target.request();
+            request.insert(member.to_owned(), value(member, uri));
+            let answer = target.submit(&request).await;
+            refused(&format!("{member} {uri}"), &answer, 400, "invalid_client_metadata");
+            assert_eq!(rule(&answer), "metadata.types", "{member} {uri}");
+            assert_eq!(target.reached(), 0, "{member} {uri}");
+        }
+    }
+    let mut request = target.request();
+    for member in members {
+        request.insert(member.to_owned(), value(member, "https://tpp.example:8443/x?y=@"));
+    }
+    assert_eq!(target.submit(&request).await.status(), 201, "a public address is nothing to refuse");
+}
+
+/// CVE-2026-1180: without a statement nobody vouches for `jwks_uri`, which the identity server is going to fetch.
+#[tokio::test(flavor = "multi_thread")]
+async fn t15_an_unvouched_jwks_uri_is_of_a_public_host() {
+    let target = Target::with(|text| {
+        let (before, rest) = text.split_once("[policies.open-finance-brasil]").expect("a policy");
+        let (_, after) = rest.split_once("[[routes]]").expect("routes");
+        let policy = "file = \"policies/rfc7591.toml\"\nauthorities = [\"sandbox\"]\n";
+        format!("{before}[policies.open-finance-brasil]\n{policy}\n[[routes]]{after}")
+    })
+    .await;
+    let request = |uri: &str| {
+        let mut request = target.request();
+        request.remove("software_statement");
+        request.insert("jwks_uri".to_owned(), uri.into());
+        request
+    };
+    for uri in [
+        "http://tpp.example/keys",
+        "https://127.0.0.1:8444/keys",
+        "https://2130706433/keys",
+        "https://169.254.169.254/latest/meta-data",
+        "https://localhost/keys",
+        "https://metadata.google.internal/",
+        "https://[::1]/",
+        "https://[::ffff:169.254.169.254]/",
+        "file:///etc/passwd",
+        "https:\\\\127.0.0.1\\keys",
+    ] {
+        refused(uri, &target.submit(&request(uri)).await, 400, "invalid_client_metadata");
+    }
+    assert_eq!(target.reached(), 0);
+    assert_eq!(target.submit(&request("https://tpp.example/keys")).await.status(), 201);
 }

@@ -2,11 +2,6 @@
 
 use crate::target::Target;
 
-async fn exchange(target: &Target, bytes: &str) -> String {
-    let answer = target.attacker.client.exchange(target.gate.address, bytes.as_bytes()).await.expect("an answer");
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
 /// How many answers came.
 fn answers(text: &str) -> usize {
     text.matches("HTTP/1.1 ").count()
@@ -50,7 +45,7 @@ async fn t6_framing_that_can_be_read_in_two_ways_is_refused_and_ends_the_connect
         ("a NUL in a value", format!("GET /echo HTTP/1.1\r\nhost: localhost\r\nx: a\0b\r\n\r\n{smuggled}")),
         ("a bare CR", format!("GET /echo HTTP/1.1\r\nhost: localhost\r\nx: a\rclient-cert: b\r\n\r\n{smuggled}")),
     ] {
-        let answer = exchange(&target, &request).await;
+        let answer = target.throw(&request).await;
         assert!(answers(&answer) <= 1, "{name}: what was smuggled got an answer: {answer}");
         // RFC 9112 §6.1: with both, chunks decide, and the connection ends with the answer.
         assert!(!answer.contains("HTTP/1.1 2") || name.contains("CL"), "{name}: {answer}");
@@ -69,14 +64,12 @@ async fn t6_what_is_forwarded_is_framed_anew() {
         first.len(),
         second.len()
     );
-    let answer = exchange(
-        &target,
-        &format!(
+    let answer = target
+        .throw(format!(
             "POST /register HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n\
              transfer-encoding: chunked\r\ntrailer: client-cert\r\nconnection: close\r\n\r\n{chunks}"
-        ),
-    )
-    .await;
+        ))
+        .await;
     assert!(answer.contains("HTTP/1.1 201 "), "{answer}");
     let requests = target.gate.world.identity_server.requests();
     let sent = requests.last().expect("a request");
