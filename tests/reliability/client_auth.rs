@@ -36,11 +36,15 @@ async fn require_cuts_the_handshake_of_a_stranger_and_records_it() {
     gate.stop().await;
     let cut = Records::of(&gate.database()).events("tls.handshake");
     assert_eq!(cut.len(), 3, "{cut:?}");
-    for (record, reason) in cut.iter().zip(["does not verify", "revoked", "no client certificate"]) {
-        assert_eq!(record["outcome"], "rejected");
-        assert!(record["checks"].to_string().contains(reason), "{record:?}");
+    // Connections are served side by side, so the order of their records is not the order of their making.
+    assert!(cut.iter().all(|record| record["outcome"] == "rejected"), "{cut:?}");
+    for reason in ["does not verify", "revoked", "no client certificate", &digest] {
+        assert_eq!(
+            cut.iter().filter(|record| record["checks"].to_string().contains(reason)).count(),
+            1,
+            "{reason}: {cut:?}"
+        );
     }
-    assert!(cut[0]["checks"].to_string().contains(&digest), "{cut:?}");
     assert_eq!(gate.world.identity_server.requests().len(), 1);
 }
 
