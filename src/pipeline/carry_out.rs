@@ -15,6 +15,7 @@ use super::reply::{self, Ended, interpret};
 use super::routes::{PolicyUse, RegistrationRoute};
 use crate::audit::{self, CloseError, Conclusion, Ending, Event, Outcome, Text};
 use crate::headers::decision::DecisionHeaders;
+use crate::headers::hop;
 use crate::model::facts::Operation;
 use crate::store::{Opened, Release};
 use crate::upstream::{Body, GatedRequest, Sent};
@@ -63,9 +64,10 @@ fn outgoing(
 ) -> Result<GatedRequest, Refusal<'static>> {
     let upstream = &settings.upstream;
     let mut headers = HeaderMap::with_capacity(20);
+    let of_this_hop = hop::named_by_connection(&attempt.headers);
     for (name, value) in &attempt.headers {
         let allowed = ALLOWED.contains(&name.as_str()) || name.as_str().starts_with("x-fapi-");
-        if allowed && !headers.contains_key(name) {
+        if allowed && !of_this_hop.contains(name) && !headers.contains_key(name) {
             headers.insert(name.clone(), value.clone());
         }
     }
