@@ -3,6 +3,10 @@
 
 #![cfg(test)]
 
+#[path = "threats/allow_list.rs"]
+mod allow_list;
+#[path = "threats/answers.rs"]
+mod answers;
 #[path = "threats/bodies.rs"]
 mod bodies;
 #[path = "threats/catch_all.rs"]
