@@ -4,12 +4,14 @@
 
 #[path = "support/gate.rs"]
 mod gate;
+#[path = "bad_input/others.rs"]
+mod others;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use bytes::Bytes;
-use dcrgate::sandbox::{KeyKind, ThirdParty};
+use dcrgate::sandbox::{KeyKind, Software, ThirdParty};
 use dcrgate::store::{Filter, Reader};
 use gate::Gate;
 use http::{Request, Response};
@@ -17,6 +19,7 @@ use serde_json::Value;
 
 /// A third party with a good certificate and a good body.
 struct Sender {
+    software: Software,
     client: ThirdParty,
     body: Vec<u8>,
 }
@@ -27,7 +30,7 @@ impl Sender {
         let identity = gate.world.transport(&software, KeyKind::Ecdsa).expect("a certificate");
         let client = gate.world.third_party(Some(&identity)).expect("a client");
         let request = gate.world.request(&software).expect("a request");
-        Self { client, body: serde_json::to_vec(&request).expect("JSON") }
+        Self { software, client, body: serde_json::to_vec(&request).expect("JSON") }
     }
 
     async fn sends(&self, gate: &Gate, body: impl Into<Bytes>) -> Response<Bytes> {
@@ -91,11 +94,18 @@ async fn connections_that_speak_no_tls_or_break_off() {
     let noise: Vec<u8> = (0..4096_u32).map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()[1]).collect();
     let sslv2 = b"\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10\x00\x00\x04\x00\x00\x05\x00\x00\x0a".to_vec();
     let cut_hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec();
+    let sslv3 =
+        [b"\x16\x03\x00\x00\x2d\x01\x00\x00\x29\x03\x00".as_slice(), &[7; 32], b"\0\0\x02\0\x0a\x01\0"].concat();
+    let heartbeat = b"\x18\x03\x02\x00\x03\x01\x40\x00".to_vec(); // CVE-2014-0160
+    let too_long = [b"\x16\x03\x01\xff\xff".as_slice(), &[1; 0xffff]].concat();
+    let alert = b"\x15\x03\x03\x00\x02\x02\x28".to_vec();
+    let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
     let plain = b"POST /register HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}".to_vec();
-    for bytes in [noise, sslv2, cut_hello, plain, Vec::new()] {
+    for bytes in [noise, sslv2, sslv3, heartbeat, too_long, alert, cut_hello, http2, plain, Vec::new()] {
         tokio::task::spawn_blocking(move || throw(address, &bytes)).await.expect("thrown");
     }
     assert_eq!(gate.world.identity_server.requests().len(), 0);
+    assert!(outcomes(&gate).is_empty(), "nobody was there to be refused");
     sender.is_served(&gate).await;
 }
 
@@ -107,7 +117,8 @@ fn throw(address: SocketAddr, bytes: &[u8]) {
     let _ = socket.shutdown(Shutdown::Write);
     let mut answer = Vec::new();
     let _ = socket.read_to_end(&mut answer);
-    assert!(!answer.starts_with(b"HTTP/"), "HTTP is spoken within TLS only");
+    // A TLS alert, or nothing.
+    assert!(answer.first().is_none_or(|kind| *kind == 0x15), "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
