@@ -16,7 +16,8 @@ pub enum PathFault {
     /// A backslash, a semicolon, a control character or anything but ASCII.
     #[error("the path holds a character that servers read differently")]
     Character,
-    /// A malformed or doubly encoded octet, or an encoded slash, backslash, dot, semicolon, percent or control character.
+    /// A malformed or doubly encoded octet, an encoded slash, backslash, dot, semicolon, percent or control character,
+    /// or octets that are not UTF-8.
     #[error("the path holds an encoded octet that servers read differently")]
     Encoding,
 }
@@ -33,7 +34,7 @@ pub fn check(path: &str) -> Result<(), PathFault> {
     if bytes.first() != Some(&b'/') || bytes.len() > MAX_PATH {
         return Err(PathFault::Form);
     }
-    let mut rest = bytes;
+    let (mut rest, mut is_ascii) = (bytes, true);
     while let Some((&byte, after)) = rest.split_first() {
         match byte {
             b'/' => match after {
@@ -48,7 +49,7 @@ pub fn check(path: &str) -> Result<(), PathFault> {
                     Some(b'/' | b'\\' | b'.' | b';' | b'%' | 0..=0x1f | 0x7f) | None => {
                         return Err(PathFault::Encoding);
                     }
-                    Some(_) => {}
+                    Some(octet) => is_ascii &= octet.is_ascii(),
                 },
                 _ => return Err(PathFault::Encoding),
             },
@@ -56,7 +57,24 @@ pub fn check(path: &str) -> Result<(), PathFault> {
         }
         rest = after;
     }
-    Ok(())
+    // An overlong form is one more spelling of a dot, a slash or a letter to some servers (CVE-2008-2938, RFC 3629 §10).
+    if is_ascii || std::str::from_utf8(&decode(bytes)).is_ok() { Ok(()) } else { Err(PathFault::Encoding) }
+}
+
+/// The octets of a path whose encoding is well formed.
+fn decode(mut rest: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(rest.len());
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        octets.push(match (byte, after) {
+            (b'%', [high, low, behind @ ..]) => {
+                rest = behind;
+                octet(*high, *low).unwrap_or(byte)
+            }
+            _ => byte,
+        });
+    }
+    octets
 }
 
 fn octet(high: u8, low: u8) -> Option<u8> {
@@ -88,10 +106,19 @@ mod tests {
             ("/%2572egister", PathFault::Encoding),
             ("/register%", PathFault::Encoding),
             ("/register%zz", PathFault::Encoding),
+            ("/a/%c0%ae%c0%ae/register", PathFault::Encoding),
+            ("/%c1%b2egister", PathFault::Encoding),
+            ("/a%e0%80%afregister", PathFault::Encoding),
+            ("/a%f0%80%80%afregister", PathFault::Encoding),
+            ("/a%ed%a0%80", PathFault::Encoding),
+            ("/caf%e9", PathFault::Encoding),
+            ("/%c3", PathFault::Encoding),
         ] {
             assert_eq!(check(path), Err(fault), "{path}");
         }
-        for path in ["/", "/register", "/.well-known/openid-configuration", "/a.b/c%20d", "/%72egister", "/a/..b"] {
+        for path in
+            ["/", "/register", "/.well-known/openid-configuration", "/a.b/c%20d", "/%72egister", "/a/..b", "/caf%C3%A9"]
+        {
             assert_eq!(check(path), Ok(()), "{path}");
         }
     }
