@@ -145,3 +145,53 @@ async fn r3_a_proxied_route_tells_an_outage_and_recovers() {
     closed.open(gate.world.identity_server.address());
     assert_eq!(visitor.send(gate.address, protocol, echo()).await.expect("an answer").status(), 200);
 }
+
+/// Answers with a cookie, a place to go, words of its own and where it really stands.
+fn talkative(status: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {length}\r\n\
+         Set-Cookie: session=1\r\nSet-Cookie: other=2\r\nLocation: http://idp.internal:8444/reg/a\r\n\
+         Server: idp/1.2\r\nX-Powered-By: idp\r\nX-Request-Id: 7\r\nWWW-Authenticate: Bearer realm=\"idp.internal\"\r\n\
+         DCR-Decision-Id: 00000000000000000000000000\r\nCache-Control: public, max-age=3600\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r3_of_an_answer_the_judged_body_alone_travels() {
+    let server = Scripted::start().await;
+    let gate = Gate::with(|text| at(&text, server.address)).await;
+    let registered = r#"{"client_id":"a/../b c","registration_access_token":"t",
+        "registration_client_uri":"http://idp.internal:8444/reg/a"}"#;
+    let refused = r#"{"error":"invalid_client_metadata","error_description":"idp.internal: no jwks"}"#;
+    for (name, status, body) in [("talks on", "201 Created", registered), ("talks no", "400 Bad Request", refused)] {
+        let applicant = Applicant::new(&gate.world, name);
+        server.say(talkative(status, body));
+        let first = applicant.client.register(gate.address, applicant.body.clone()).await.expect("an answer");
+        assert!(status.starts_with(first.status().as_str()), "{name}: {}", first.status());
+        let mut answers = vec![first];
+        if status.starts_with("201") {
+            // The kept answer.
+            answers.push(applicant.client.register(gate.address, applicant.body.clone()).await.expect("an answer"));
+            assert_eq!(answers[1].body(), answers[0].body(), "{name}: the same answer again");
+        }
+        for answer in answers {
+            let mut names: Vec<_> = answer.headers().keys().map(http::HeaderName::as_str).collect();
+            names.sort_unstable();
+            let ours =
+                ["cache-control", "content-length", "content-type", "date", "dcr-decision-id", "x-fapi-interaction-id"];
+            assert_eq!(names, ours, "{name}");
+            assert_eq!(answer.headers()["cache-control"], "no-store", "{name}");
+            assert_ne!(answer.headers()["dcr-decision-id"], "00000000000000000000000000", "{name}");
+            let text = String::from_utf8_lossy(answer.body());
+            assert!(!text.contains("idp.internal"), "{name}: {text}");
+            if answer.status() == 201 {
+                let members: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+                let uri = "https://localhost/register/a%2F..%2Fb%20c";
+                assert_eq!(members["registration_client_uri"], uri, "the id is one segment below our door");
+            }
+        }
+    }
+    assert_eq!(server.requests(), 2, "each was sent once");
+}
