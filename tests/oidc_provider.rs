@@ -29,13 +29,10 @@ const ISSUER: &str = "https://localhost";
 
 /// The proxy's configuration in front of a real identity server.
 fn before(server: &IdentityServer, profile: &str, text: &str) -> String {
-    let (head, tail) = text.split_once("[upstreams.identity-server]\nurl = \"").expect("an upstream");
-    let (_, tail) = tail.split_once('"').expect("a URL");
     let routes: String = ["/jwks", "/token/*", "/__seen"]
         .map(|path| format!("\n[[routes]]\npath = \"{path}\"\nkind = \"proxy\"\nupstream = \"identity-server\"\n"))
         .concat();
-    let address = server.address();
-    format!("{head}[upstreams.identity-server]\nurl = \"http://{address}\"{tail}{routes}")
+    (gate::before(server.address(), text) + &routes)
         .replace("environment = \"sandbox\"", &format!("environment = \"sandbox\"\nprofile = \"{profile}\""))
 }
 

@@ -4,8 +4,9 @@
 //! from every inbound request ([`identity`]), connection-level fields that no
 //! proxy forwards ([`hop`]), and what dcrgate writes itself: the verified
 //! certificate ([`rfc9440`], [`verified`]), the decision ([`decision`]) and the
-//! way of the request ([`forwarded`]). Nothing here reads a clock or a socket.
+//! way of the request ([`forwarded`]). Cookies alone pass in another form ([`cookie`]). Nothing here reads a clock or a socket.
 
+pub mod cookie;
 pub mod decision;
 pub mod forwarded;
 pub mod hop;

@@ -11,7 +11,7 @@ use super::answer::{Correlation, Refusal};
 use super::connection::Connection;
 use super::routes::{Host, ProxyRoute};
 use super::snapshot::Snapshot;
-use crate::headers::{hop, strip_inbound};
+use crate::headers::{cookie, hop, strip_inbound};
 use crate::tls::ClientAuth;
 use crate::upstream::Body;
 
@@ -35,6 +35,7 @@ pub async fn pass(
     }
     strip_inbound(&mut parts.headers);
     parts.headers.remove(HOST);
+    cookie::join(&mut parts.headers);
     match connection.verified_headers(snapshot, now, route.upstream.dialect) {
         Ok(Some(verified)) => verified.write(&mut parts.headers),
         Ok(None) => {}

@@ -128,7 +128,11 @@ impl ThirdParty {
         }
     }
 
-    async fn handshake(&self, proxy: SocketAddr, protocol: Protocol) -> Result<TlsStream<TcpStream>, SandboxError> {
+    /// An open TLS connection on which nothing was said yet.
+    ///
+    /// # Errors
+    /// [`SandboxError::Socket`], also when the other side cut the handshake.
+    pub async fn handshake(&self, proxy: SocketAddr, protocol: Protocol) -> Result<TlsStream<TcpStream>, SandboxError> {
         let config = match protocol {
             Protocol::Http1 => &self.http1,
             Protocol::Http2 => &self.http2,

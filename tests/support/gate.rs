@@ -85,6 +85,13 @@ async fn serve(configuration: &Path, clock: Arc<dyn Clock>) -> (SocketAddr, ones
     (address, stop, running)
 }
 
+/// The world's configuration in front of another upstream, in plain HTTP.
+pub fn before(upstream: SocketAddr, text: &str) -> String {
+    let (head, tail) = text.split_once("[upstreams.identity-server]\nurl = \"").expect("an upstream");
+    let (_, tail) = tail.split_once('"').expect("a URL");
+    format!("{head}[upstreams.identity-server]\nurl = \"http://{upstream}\"{tail}")
+}
+
 /// A world in a directory of its own, with its configuration changed.
 pub async fn world(change: impl FnOnce(String) -> String) -> (tempfile::TempDir, World) {
     let home = tempfile::tempdir().expect("a directory");
