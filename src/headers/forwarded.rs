@@ -8,6 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 
+use super::identity::folded_starts_with;
+
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -17,16 +19,8 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// Whether a header tells of earlier hops, in any spelling that a server may fold.
 pub fn is_forwarding(name: &str) -> bool {
     const EXACT: &[&str] = &["forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"];
-    let mut folded = [0; 24];
-    let Some(folded) = folded.get_mut(..name.len()) else {
-        return name.get(..11).is_some_and(|start| {
-            start.eq_ignore_ascii_case("x-forwarded") || start.eq_ignore_ascii_case("x_forwarded")
-        });
-    };
-    for (to, from) in folded.iter_mut().zip(name.bytes()) {
-        *to = if matches!(from, b'_' | b'.') { b'-' } else { from.to_ascii_lowercase() };
-    }
-    folded.starts_with(b"x-forwarded") || EXACT.iter().any(|exact| exact.as_bytes() == folded)
+    folded_starts_with(name, "x-forwarded")
+        || EXACT.iter().any(|exact| exact.len() == name.len() && folded_starts_with(name, exact))
 }
 
 /// Scheme, host and port under which clients know this host; made once, at load.
@@ -118,11 +112,18 @@ mod tests {
 
     #[test]
     fn forwarding_names_in_any_spelling() {
-        for name in
-            ["forwarded", "x-forwarded-for", "X_Forwarded_Host", "x-forwarded-prefix-of-a-very-long-name", "x-real-ip"]
-        {
+        for name in [
+            "forwarded",
+            "x-forwarded-for",
+            "X_Forwarded_Host",
+            "x-forwarded-prefix-of-a-very-long-name",
+            "x.forwarded.preferred.username",
+            "x-real-ip",
+        ] {
             assert!(is_forwarding(name), "{name}");
         }
-        assert!(!is_forwarding("x-fapi-customer-ip-address"));
+        for name in ["x-fapi-customer-ip-address", "forwarded-by", "x-real-ip-address"] {
+            assert!(!is_forwarding(name), "{name}");
+        }
     }
 }

@@ -3,22 +3,20 @@
 use http::HeaderMap;
 use http::header::{self, HeaderName};
 
-/// `Connection` may name this many fields; a longer list is an attack on the proxy's patience.
-const MAX_NAMED: usize = 32;
+/// Fields about the connection and not about the message, whichever way it goes.
+static HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::TE,
+    header::TRAILER,
+    header::PROXY_AUTHORIZATION,
+    header::PROXY_AUTHENTICATE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
 
-/// Whether the field is about the connection and not about the message.
-pub fn is_hop_by_hop(name: &HeaderName) -> bool {
-    *name == header::CONNECTION
-        || *name == header::TRANSFER_ENCODING
-        || *name == header::UPGRADE
-        || *name == header::TE
-        || *name == header::TRAILER
-        || *name == header::PROXY_AUTHORIZATION
-        || *name == header::PROXY_AUTHENTICATE
-        || matches!(name.as_str(), "keep-alive" | "proxy-connection")
-}
-
-/// The fields that `Connection` lists.
+/// The fields that `Connection` lists: no more than a header section has room for.
 pub fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     headers
         .get_all(header::CONNECTION)
@@ -26,25 +24,15 @@ pub fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok())
-        .filter(|name| *name != header::CONNECTION)
-        .take(MAX_NAMED)
         .collect()
 }
 
-/// Removes them from an answer of the identity server.
-pub fn strip_outbound(headers: &mut HeaderMap) {
+/// Removes them, and what `Connection` lists.
+pub fn strip(headers: &mut HeaderMap) {
     for name in named_by_connection(headers) {
         headers.remove(&name);
     }
-    for name in [
-        header::CONNECTION,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        header::TRAILER,
-        header::PROXY_AUTHENTICATE,
-        HeaderName::from_static("keep-alive"),
-        HeaderName::from_static("proxy-connection"),
-    ] {
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
 }
@@ -60,8 +48,20 @@ mod tests {
         headers.insert("x-internal", "1".parse().unwrap());
         headers.insert("keep-alive", "timeout=5".parse().unwrap());
         headers.insert("etag", "\"1\"".parse().unwrap());
-        strip_outbound(&mut headers);
+        strip(&mut headers);
         assert_eq!(headers.len(), 1);
         assert!(headers.contains_key("etag"));
+    }
+
+    #[test]
+    fn however_many_connection_names() {
+        let named: Vec<String> = (0..40).map(|number| format!("x-{number}")).collect();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONNECTION, named.join(", ").parse().unwrap());
+        for name in &named {
+            headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), "1".parse().unwrap());
+        }
+        strip(&mut headers);
+        assert!(headers.is_empty());
     }
 }

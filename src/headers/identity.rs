@@ -54,8 +54,8 @@ pub fn is_identity(name: &str) -> bool {
     PREFIXES.iter().any(|prefix| folded_starts_with(name, prefix))
 }
 
-/// `_` and `.` read as `-`, letters without case.
-fn folded_starts_with(name: &str, prefix: &str) -> bool {
+/// Whether the name, `_` and `.` read as `-` and letters without case, begins with this.
+pub(super) fn folded_starts_with(name: &str, prefix: &str) -> bool {
     let name = name.as_bytes();
     name.len() >= prefix.len() && name.iter().zip(prefix.as_bytes()).all(|(byte, wanted)| fold(*byte) == *wanted)
 }

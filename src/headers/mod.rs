@@ -1,10 +1,11 @@
 //! Floor 1: what leaves in the header section, and what must never come in.
 //!
-//! Three thoughts, one file each: names that carry an identity and are removed
-//! from every inbound request ([`identity`]), connection-level fields that no
-//! proxy forwards ([`hop`]), and what dcrgate writes itself: the verified
+//! Names that carry an identity ([`identity`]) or tell of earlier hops
+//! ([`forwarded`]) are removed from every inbound request; fields of one
+//! connection go no further in either direction ([`hop`]); cookies pass in
+//! another form ([`cookie`]). What dcrgate writes itself: the verified
 //! certificate ([`rfc9440`], [`verified`]), the decision ([`decision`]) and the
-//! way of the request ([`forwarded`]). Cookies alone pass in another form ([`cookie`]). Nothing here reads a clock or a socket.
+//! way of the request ([`forwarded`]). Nothing here reads a clock or a socket.
 
 pub mod cookie;
 pub mod decision;
@@ -17,27 +18,18 @@ pub mod verified;
 use http::HeaderMap;
 use http::header::HeaderName;
 
-/// Removes, in one pass, everything that a client may not say to the identity
-/// server: identity headers of every dialect in every spelling, overrides of
-/// method and path, forwarding headers, and hop-by-hop fields.
+/// Removes everything that a client may not say to the identity server:
+/// hop-by-hop fields, identity headers of every dialect in every spelling,
+/// overrides of method and path, and forwarding headers.
 ///
-/// Hop-by-hop removal comes first in meaning: what `Connection` names goes too,
-/// but it cannot take away what dcrgate writes, because writing comes later
-/// (CVE-2025-48865).
+/// What `Connection` names goes too, but it cannot take away what dcrgate
+/// writes, because writing comes later (CVE-2025-48865).
 pub fn strip_inbound(headers: &mut HeaderMap) {
-    let named = hop::named_by_connection(headers);
-    let doomed: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| {
-            hop::is_hop_by_hop(name)
-                || identity::is_identity(name.as_str())
-                || forwarded::is_forwarding(name.as_str())
-                || named.iter().any(|other| other == *name)
-        })
-        .cloned()
-        .collect();
+    hop::strip(headers);
+    let claims = |name: &&HeaderName| identity::is_identity(name.as_str()) || forwarded::is_forwarding(name.as_str());
+    let doomed: Vec<HeaderName> = headers.keys().filter(claims).cloned().collect();
     for name in doomed {
-        while headers.remove(&name).is_some() {}
+        headers.remove(&name);
     }
 }
 
@@ -46,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_pass_keeps_what_is_harmless() {
+    fn stripping_keeps_what_is_harmless() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("accept", "*/*"),

@@ -64,12 +64,14 @@ fn outgoing(
 ) -> Result<GatedRequest, Refusal<'static>> {
     let upstream = &settings.upstream;
     let mut headers = HeaderMap::with_capacity(20);
-    let of_this_hop = hop::named_by_connection(&attempt.headers);
     for (name, value) in &attempt.headers {
         let allowed = ALLOWED.contains(&name.as_str()) || name.as_str().starts_with("x-fapi-");
-        if allowed && !of_this_hop.contains(name) && !headers.contains_key(name) {
+        if allowed && !headers.contains_key(name) {
             headers.insert(name.clone(), value.clone());
         }
+    }
+    for name in hop::named_by_connection(&attempt.headers) {
+        headers.remove(&name);
     }
     let verified = attempt
         .connection

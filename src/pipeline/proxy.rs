@@ -44,7 +44,7 @@ pub async fn pass(
     host.public_base.write(connection.remote, &mut parts.headers);
     match route.upstream.forward(target, parts, Body::streamed(body, snapshot.body_idle)).await {
         Ok(mut response) => {
-            hop::strip_outbound(response.headers_mut());
+            hop::strip(response.headers_mut());
             response
         }
         Err(error) => {
