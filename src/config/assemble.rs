@@ -103,7 +103,6 @@ fn routes(settings: &Settings, faults: &Faults) -> Routes {
         .collect();
     let policies = policies(settings, faults);
     for written in &settings.routes {
-        let path = written.path.to_string();
         let kind = match &written.kind {
             Written::Deny => RouteKind::Deny,
             Written::Proxy { upstream } => {
@@ -124,10 +123,10 @@ fn routes(settings: &Settings, faults: &Faults) -> Routes {
                 }))
             }
         };
-        let route = Arc::new(Route { path: path.as_str().into(), kind });
+        let route = Arc::new(Route { path: written.path.to_string().into(), kind });
         for listener in &written.listeners {
             for host in &written.hosts {
-                routes.add(listener, host, &path, &route);
+                routes.add(listener, host, &written.path, &route);
             }
         }
     }

@@ -74,7 +74,7 @@ pub struct Settings {
     pub upstreams: BTreeMap<String, Upstream>,
     /// By name, as deployed; a policy's own id stands in its file.
     pub policies: BTreeMap<String, Policy>,
-    /// In file order; at least one. Which of two is meant says [`PathPattern::rank`](crate::model::route_path::PathPattern::rank).
+    /// In file order; at least one. Which of two is meant says [`PathPattern::rank`].
     pub routes: Vec<Route>,
     /// There whenever a gated route is.
     pub store: Option<Store>,

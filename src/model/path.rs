@@ -23,7 +23,7 @@ pub enum PathFault {
 }
 
 /// Longest path that is looked at; identity servers commonly stop at 8 KB for the whole request line.
-pub const MAX_PATH: usize = 2048;
+const MAX_PATH: usize = 2048;
 
 /// Whether every reader understands this path alike.
 ///
@@ -58,21 +58,21 @@ pub fn check(path: &str) -> Result<(), PathFault> {
         rest = after;
     }
     // An overlong form is one more spelling of a dot, a slash or a letter to some servers (CVE-2008-2938, RFC 3629 §10).
-    if is_ascii || std::str::from_utf8(&decode(bytes)).is_ok() { Ok(()) } else { Err(PathFault::Encoding) }
+    if is_ascii || std::str::from_utf8(&decode(path)).is_ok() { Ok(()) } else { Err(PathFault::Encoding) }
 }
 
-/// The octets of a path whose encoding is well formed.
-fn decode(mut rest: &[u8]) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(rest.len());
+/// The octets of a path, its percent-encoding read once (RFC 3986 §2.1). What is no encoding stays as it is.
+pub(super) fn decode(path: &str) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        octets.push(match (byte, after) {
-            (b'%', [high, low, behind @ ..]) => {
-                rest = behind;
-                octet(*high, *low).unwrap_or(byte)
-            }
-            _ => byte,
-        });
+        let encoded = match (byte, after) {
+            (b'%', [high, low, behind @ ..]) => octet(*high, *low).map(|octet| (octet, behind)),
+            _ => None,
+        };
+        let (octet, behind) = encoded.unwrap_or((byte, after));
+        octets.push(octet);
+        rest = behind;
     }
     octets
 }

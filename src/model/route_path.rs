@@ -9,6 +9,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::path;
+
 /// The `path` of a route: exact, everything below a prefix (`/a/*`, which is
 /// `/a`, `/a/` and `/a/b`), or with `{client_id}` for one segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,20 +206,8 @@ fn decode(path: &str) -> Option<String> {
     if !path.contains('%') {
         return None;
     }
-    let mut decoded = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        let pair = after.split_at_checked(2).filter(|_| *byte == b'%');
-        let value = pair.and_then(|(digits, after)| Some((hex(digits)?, after)));
-        let (byte, after) = value.unwrap_or((*byte, after));
-        decoded.push(byte);
-        rest = after;
-    }
+    let decoded = path::decode(path);
     (decoded.len() < path.len()).then(|| String::from_utf8_lossy(&decoded).into_owned())
-}
-
-fn hex(digits: &[u8]) -> Option<u8> {
-    digits.iter().try_fold(0, |value, digit| Some(value * 16 + u8::try_from(char::from(*digit).to_digit(16)?).ok()?))
 }
 
 /// Beside letters and digits: `pchar` of RFC 3986 §3.3 without `%`, `;` and `*`.

@@ -1,7 +1,7 @@
 //! Which route a request takes: listener, host and path, compiled at load.
 //!
-//! An exact path wins over a prefix, a longer prefix over a shorter one, a
-//! route that names the host over one that does not. What matches nothing is 404.
+//! An exact path wins over a prefix, a longer prefix over a shorter one
+//! ([`PathPattern::rank`]). What matches nothing is 404.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use http::uri::PathAndQuery;
 
 use crate::headers::forwarded::PublicBase;
 use crate::model::id::AuthorityName;
+use crate::model::route_path::PathPattern;
 use crate::policy::Policy;
 use crate::tls::ClientAuth;
 use crate::upstream::{PublicRoute, Upstream};
@@ -18,7 +19,8 @@ use crate::upstream::{PublicRoute, Upstream};
 #[derive(Debug, Default)]
 pub struct Routes {
     hosts: HashMap<Box<str>, Arc<Host>>,
-    tables: HashMap<(Box<str>, Box<str>), Table>,
+    /// By listener, then by host.
+    tables: HashMap<Box<str>, HashMap<Box<str>, Table>>,
 }
 
 /// A name under which clients know us.
@@ -30,12 +32,9 @@ pub struct Host {
     pub client_auth: Option<ClientAuth>,
 }
 
+/// Highest rank first.
 #[derive(Debug, Default)]
-struct Table {
-    exact: HashMap<Box<str>, Arc<Route>>,
-    /// Longest first.
-    prefixes: Vec<(Box<str>, Arc<Route>)>,
-}
+struct Table(Vec<(PathPattern, Arc<Route>)>);
 
 /// One `[[routes]]` entry.
 #[derive(Debug)]
@@ -103,26 +102,18 @@ impl Routes {
         Self { hosts, tables: HashMap::new() }
     }
 
-    /// Adds a route for a listener and a host; an empty host stands for any.
-    /// A path that ends in `/*` is a prefix.
-    pub fn add(&mut self, listener: &str, host: &str, path: &str, route: &Arc<Route>) {
-        let table = self.tables.entry((listener.into(), host.into())).or_default();
-        match path.strip_suffix('*') {
-            Some(prefix) => {
-                table.prefixes.push((prefix.into(), Arc::clone(route)));
-                table.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-            }
-            None => {
-                table.exact.insert(path.into(), Arc::clone(route));
-            }
-        }
+    /// Adds a route for a listener and a host.
+    pub fn add(&mut self, listener: &str, host: &str, path: &PathPattern, route: &Arc<Route>) {
+        let Table(table) = self.tables.entry(listener.into()).or_default().entry(host.into()).or_default();
+        table.push((path.clone(), Arc::clone(route)));
+        table.sort_by_key(|(path, _)| std::cmp::Reverse(path.rank()));
     }
 
     /// Every policy in use, each once.
     pub fn policies(&self) -> Vec<Arc<Policy>> {
         let mut found: Vec<Arc<Policy>> = Vec::new();
-        let routes = self.tables.values().flat_map(|table| table.exact.values());
-        for policy in routes.filter_map(|route| route.registration()).flat_map(|route| &route.policies) {
+        let routes = self.tables.values().flat_map(HashMap::values).flat_map(|Table(table)| table);
+        for policy in routes.filter_map(|(_, route)| route.registration()).flat_map(|route| &route.policies) {
             if !found.iter().any(|known| Arc::ptr_eq(known, &policy.policy)) {
                 found.push(Arc::clone(&policy.policy));
             }
@@ -132,15 +123,12 @@ impl Routes {
 
     /// The configured host of this name, given in lower case without a port.
     pub fn host(&self, name: &str) -> Option<&Arc<Host>> {
-        self.hosts.get(name).or_else(|| self.hosts.get(""))
+        self.hosts.get(name)
     }
 
     /// The route of a path that passed `model::path::check`.
     pub fn find(&self, listener: &str, host: &str, path: &str) -> Option<&Arc<Route>> {
-        // A boxed key cannot be looked up by two borrowed halves; tables are few, so they are compared.
-        let table =
-            |name: &str| self.tables.iter().find(|((l, h), _)| &**l == listener && &**h == name).map(|(_, t)| t);
-        table(host).and_then(|table| table.find(path)).or_else(|| table("").and_then(|table| table.find(path)))
+        self.tables.get(listener)?.get(host)?.find(path)
     }
 }
 
@@ -148,16 +136,9 @@ impl Table {
     fn find(&self, path: &str) -> Option<&Arc<Route>> {
         // `/register/` is `/register`: judged like it, never let past it.
         let trimmed = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
-        self.exact
-            .get(path)
-            .or_else(|| self.exact.get(trimmed))
-            .or_else(|| self.prefixes.iter().find(|(prefix, _)| below(prefix, path)).map(|(_, route)| route))
+        let mut routes = self.0.iter();
+        routes.find(|(pattern, _)| pattern.matches(path) || pattern.matches(trimmed)).map(|(_, route)| route)
     }
-}
-
-/// `/a/*` is `/a`, `/a/` and `/a/b`.
-fn below(prefix: &str, path: &str) -> bool {
-    path.starts_with(prefix) || prefix.strip_suffix('/') == Some(path)
 }
 
 #[cfg(test)]
@@ -169,19 +150,21 @@ mod tests {
     }
 
     #[test]
-    fn exact_before_prefix_and_named_host_before_any() {
+    fn exact_before_prefix_and_each_host_its_own() {
         let mut routes = Routes::default();
-        for (host, path) in [("", "/*"), ("", "/a/*"), ("", "/register"), ("b.example", "/register")] {
+        for (host, path) in [("x", "/*"), ("x", "/a/*"), ("x", "/register"), ("b.example", "/register")] {
             let route = Arc::new(Route { path: format!("{host}{path}").into(), kind: RouteKind::Deny });
-            routes.add("public", host, path, &route);
+            routes.add("public", host, &PathPattern::parse(path).unwrap(), &route);
         }
-        assert_eq!(label(&routes, "x", "/register"), Some("/register"));
-        assert_eq!(label(&routes, "x", "/register/"), Some("/register"));
+        assert_eq!(label(&routes, "x", "/register"), Some("x/register"));
+        assert_eq!(label(&routes, "x", "/register/"), Some("x/register"));
         assert_eq!(label(&routes, "b.example", "/register"), Some("b.example/register"));
-        assert_eq!(label(&routes, "b.example", "/a/b"), Some("/a/*"));
-        assert_eq!(label(&routes, "x", "/a"), Some("/a/*"));
-        assert_eq!(label(&routes, "x", "/ab"), Some("/*"));
-        assert_eq!(label(&routes, "x", "/other"), Some("/*"));
+        assert_eq!(label(&routes, "b.example", "/a/b"), None);
+        assert_eq!(label(&routes, "x", "/a/b"), Some("x/a/*"));
+        assert_eq!(label(&routes, "x", "/a"), Some("x/a/*"));
+        assert_eq!(label(&routes, "x", "/ab"), Some("x/*"));
+        assert_eq!(label(&routes, "x", "/other"), Some("x/*"));
+        assert_eq!(label(&routes, "x", "/"), Some("x/*"));
         assert_eq!(routes.find("private", "x", "/register").map(|route| &*route.path), None);
     }
 }
