@@ -15,7 +15,7 @@ use crate::audit::{
 };
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
-use crate::model::id::DecisionId;
+use crate::model::id::{AuthorityName, DecisionId};
 use crate::model::peer::{Judgement, Trusted};
 use crate::model::time::Timestamp;
 use crate::model::trace::{self, Mode, Rule, Trace};
@@ -37,12 +37,9 @@ impl Told {
         }
     }
 
-    /// The authority that vouches for the certificate, one of the policy's first.
-    pub(super) fn trusted(&self, policy: Option<&PolicyUse>) -> Option<(&str, &Trusted)> {
-        let judgement = self.judgement.as_ref()?;
-        policy
-            .and_then(|policy| judgement.trusted_by(&policy.authorities))
-            .map(|(name, trusted)| (name.as_str(), trusted))
+    /// The authority that vouches for the certificate, one of the policy's.
+    pub(super) fn trusted<'a>(&'a self, policy: &PolicyUse) -> Option<(&'a AuthorityName, &'a Trusted)> {
+        self.judgement.as_ref()?.trusted_by(&policy.authorities)
     }
 }
 
@@ -50,7 +47,7 @@ impl Told {
 pub(super) fn decided<'a>(
     attempt: &'a Attempt,
     told: &'a Told,
-    policy: Option<&'a PolicyUse>,
+    policy: &'a PolicyUse,
     decision: &'a Decision,
 ) -> Record<'a> {
     let connection = &attempt.connection;
@@ -86,17 +83,17 @@ pub(super) fn decided<'a>(
             iat: statement.claims.get("iat").and_then(serde_json::Value::as_i64).map(Timestamp::from_unix_seconds),
             sha256: statement.digest,
         }),
-        policy: policy.map(|used| Policy {
-            id: used.policy.id(),
-            version: used.policy.version(),
-            sha256: used.policy.digest(),
+        policy: Some(Policy {
+            id: policy.policy.id(),
+            version: policy.policy.version(),
+            sha256: policy.policy.digest(),
         }),
         configuration: attempt.snapshot.configuration,
         checks: &decision.trace,
     }
 }
 
-fn client<'a>(attempt: &'a Attempt, told: &'a Told, policy: Option<&'a PolicyUse>) -> Option<Client<'a>> {
+fn client<'a>(attempt: &'a Attempt, told: &'a Told, policy: &PolicyUse) -> Option<Client<'a>> {
     let Presented::Certificate(peer) = &attempt.connection.peer else { return None };
     let trusted = told.trusted(policy);
     Some(Client {
@@ -105,7 +102,7 @@ fn client<'a>(attempt: &'a Attempt, told: &'a Told, policy: Option<&'a PolicyUse
         subject: Text::long(peer.subject()),
         issuer: Text::long(peer.issuer()),
         not_after: peer.certificate.not_after,
-        authority: trusted.map(|(name, _)| name),
+        authority: trusted.map(|(name, _)| name.as_str()),
         path: trusted.map_or(&[], |(_, trusted)| &trusted.path),
         revocation: trusted.map(|(_, trusted)| &trusted.revocation),
     })

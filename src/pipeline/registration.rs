@@ -193,7 +193,7 @@ impl Attempt {
             Verdict::Admitted(admitted) => {
                 let (metadata, claims) = admitted.into_parts();
                 let told = Told::new(&self);
-                let record = record::decided(&self, &told, Some(policy), &decision);
+                let record = record::decided(&self, &told, policy, &decision);
                 let admission = Admission {
                     record: &record,
                     claims: claims.clone(),
@@ -292,7 +292,7 @@ impl Attempt {
     ) -> Response<Body> {
         let told = Told::new(self);
         let (status, error) = refusal.status_and_error();
-        let record = record::decided(self, &told, Some(policy), decision);
+        let record = record::decided(self, &told, policy, decision);
         let ending = record::rejected(self.began.elapsed(), Some((status.as_u16(), error.as_str())));
         match self.recording.ledger.refuse(standing, &record, &ending).await {
             Ok(()) => self.told(refusal),

@@ -64,12 +64,9 @@ pub(super) fn interpret(
     let members = json::object(&reply.body, &ANSWER).ok();
     match (reply.status.as_u16(), members) {
         (200 | 201, Some(mut members)) => {
-            let trusted = told.trusted(Some(policy));
-            let authority =
-                trusted.and_then(|(name, _)| policy.authorities.iter().find(|known| known.as_str() == name));
             let registrant = Registrant {
                 upstream: &settings.upstream.name,
-                authority,
+                authority: told.trusted(policy).map(|(name, _)| name),
                 certificate: attempt.connection.peer().map(|peer| peer.certificate.thumbprint),
                 subject: attempt.connection.peer().map(|peer| peer.subject()),
                 organisation: decision.subject.organisation.as_deref(),
