@@ -8,10 +8,11 @@
 use der::asn1::{AnyRef, BitStringRef, UintRef};
 use der::{Decode, Encode as _, Reader as _, Sequence, SliceReader, Tag, Tagged as _};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
+use x509_cert::Version;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage as KeyUsageBits};
+use x509_cert::spki::{self, ObjectIdentifier};
 use x509_cert::time::{Time, Validity};
-use x509_cert::{Version, spki};
 
 use super::digest::Digest;
 use super::name::DistinguishedName;
@@ -153,17 +154,17 @@ impl Certificate {
 
 impl PublicKeyFacts {
     fn of(key: &PublicKey<'_>) -> Self {
-        let curve = || key.algorithm.parameters.and_then(|any| any.decode_as::<spki::ObjectIdentifier>().ok());
-        match key.algorithm.oid.to_string().as_str() {
-            "1.2.840.113549.1.1.1" => modulus_bits(key).map_or(Self::Other, |bits| Self::Rsa { bits }),
-            "1.2.840.10045.2.1" => match curve().map(|curve| curve.to_string()).as_deref() {
-                Some("1.2.840.10045.3.1.7") => Self::Ec { bits: 256 },
-                Some("1.3.132.0.34") => Self::Ec { bits: 384 },
-                Some("1.3.132.0.35") => Self::Ec { bits: 521 },
-                _ => Self::Other,
-            },
-            "1.3.101.112" => Self::Ed25519,
-            _ => Self::Other,
+        let kind = key.algorithm.oid;
+        if kind == RSA {
+            modulus_bits(key).map_or(Self::Other, |bits| Self::Rsa { bits })
+        } else if kind == EC {
+            let curve = key.algorithm.parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
+            let known = CURVES.iter().find(|(name, _)| Some(*name) == curve);
+            known.map_or(Self::Other, |(_, bits)| Self::Ec { bits: *bits })
+        } else if kind == ED25519 {
+            Self::Ed25519
+        } else {
+            Self::Other
         }
     }
 }
@@ -203,18 +204,21 @@ struct PublicKey<'a> {
 }
 
 impl ToBeSigned<'_> {
-    /// The content of the extension with this dotted OID.
-    fn content(&self, oid: &str) -> Result<Option<&[u8]>, InvalidCertificate> {
-        let wanted = |extension: &&Extension| extension.extn_id.to_string() == oid;
-        let mut found = self.extensions.iter().flatten().filter(wanted);
-        match (found.next(), found.next()) {
-            (first, None) => Ok(first.map(|extension| extension.extn_value.as_bytes())),
-            _ => Err(InvalidCertificate::Extension),
-        }
+    fn content(&self, id: ObjectIdentifier) -> Result<Option<&[u8]>, InvalidCertificate> {
+        content(self.extensions.as_deref().unwrap_or_default(), id)
     }
 
-    fn extension<'a, T: Decode<'a>>(&'a self, oid: &str) -> Result<Option<T>, InvalidCertificate> {
-        self.content(oid)?.map(T::from_der).transpose().map_err(|_| InvalidCertificate::Extension)
+    fn extension<'a, T: Decode<'a>>(&'a self, id: ObjectIdentifier) -> Result<Option<T>, InvalidCertificate> {
+        self.content(id)?.map(T::from_der).transpose().map_err(|_| InvalidCertificate::Extension)
+    }
+}
+
+/// The content of one extension, which occurs at most once (RFC 5280 §4.2).
+pub(super) fn content(extensions: &[Extension], id: ObjectIdentifier) -> Result<Option<&[u8]>, InvalidCertificate> {
+    let mut found = extensions.iter().filter(|extension| extension.extn_id == id);
+    match (found.next(), found.next()) {
+        (first, None) => Ok(first.map(|extension| extension.extn_value.as_bytes())),
+        _ => Err(InvalidCertificate::Extension),
     }
 }
 
@@ -281,10 +285,21 @@ pub(super) fn timestamp(time: Time) -> Timestamp {
     Timestamp::from_unix_seconds(i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX))
 }
 
-const KEY_USAGE: &str = "2.5.29.15";
-const SUBJECT_ALTERNATIVE_NAME: &str = "2.5.29.17";
-const BASIC_CONSTRAINTS: &str = "2.5.29.19";
-const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
+const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+const SUBJECT_ALTERNATIVE_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+
+/// P-256, P-384 and P-521 (RFC 5480 §2.1.1.1), with the bits of their fields.
+const CURVES: [(ObjectIdentifier, usize); 3] = [
+    (ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"), 256),
+    (ObjectIdentifier::new_unwrap("1.3.132.0.34"), 384),
+    (ObjectIdentifier::new_unwrap("1.3.132.0.35"), 521),
+];
 
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,10 @@ use der::{Decode as _, Encode as _, Reader as _, Sequence, SliceReader, Tagged a
 use x509_cert::Version;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::AuthorityKeyIdentifier;
+use x509_cert::spki::ObjectIdentifier;
 use x509_cert::time::Time;
 
-use super::certificate::timestamp;
+use super::certificate::{content, timestamp};
 use super::name::DistinguishedName;
 use super::time::Timestamp;
 
@@ -44,12 +45,13 @@ impl RevocationListHead {
     /// Reads the head of a list.
     ///
     /// # Errors
-    /// [`InvalidRevocationList`] where it is not DER, not version 2, or without nextUpdate.
+    /// [`InvalidRevocationList`] where it is not DER, not version 2, without nextUpdate, or an extension that is
+    /// read here is malformed or occurs twice.
     pub fn from_der(der: &[u8]) -> Result<Self, InvalidRevocationList> {
         let signed = Signed::from_der(der).map_err(|_| InvalidRevocationList)?;
         let list = List::read(signed.list.value()).map_err(|_| InvalidRevocationList)?;
-        let authority_key = list.extension(AUTHORITY_KEY_IDENTIFIER).map(AuthorityKeyIdentifier::from_der).transpose();
-        let number = list.extension(CRL_NUMBER).map(UintRef::from_der).transpose();
+        let authority_key = list.extension(AUTHORITY_KEY_IDENTIFIER)?.map(AuthorityKeyIdentifier::from_der).transpose();
+        let number = list.extension(CRL_NUMBER)?.map(UintRef::from_der).transpose();
         Ok(Self {
             series: Series {
                 issuer: list.issuer.to_der().map_err(|_| InvalidRevocationList)?,
@@ -57,7 +59,7 @@ impl RevocationListHead {
                     .map_err(|_| InvalidRevocationList)?
                     .and_then(|identifier| identifier.key_identifier)
                     .map(|key| key.as_bytes().to_vec()),
-                scope: list.extension(ISSUING_DISTRIBUTION_POINT).map(<[u8]>::to_vec),
+                scope: list.extension(ISSUING_DISTRIBUTION_POINT)?.map(<[u8]>::to_vec),
             },
             this_update: timestamp(list.this_update),
             next_update: timestamp(list.next_update),
@@ -115,17 +117,14 @@ impl<'a> List<'a> {
 }
 
 impl List<'_> {
-    fn extension(&self, oid: &str) -> Option<&[u8]> {
-        self.extensions
-            .iter()
-            .find(|extension| extension.extn_id.to_string() == oid)
-            .map(|found| found.extn_value.as_bytes())
+    fn extension(&self, id: ObjectIdentifier) -> Result<Option<&[u8]>, InvalidRevocationList> {
+        content(&self.extensions, id).map_err(|_| InvalidRevocationList)
     }
 }
 
-const CRL_NUMBER: &str = "2.5.29.20";
-const ISSUING_DISTRIBUTION_POINT: &str = "2.5.29.28";
-const AUTHORITY_KEY_IDENTIFIER: &str = "2.5.29.35";
+const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
+const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
+const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
 
 #[cfg(test)]
 mod tests {
