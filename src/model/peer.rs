@@ -110,14 +110,31 @@ impl Judgement {
         })
     }
 
+    /// The verdict of the first authority that trusts the chain.
+    pub fn trusted(&self) -> Option<&Trusted> {
+        self.verdicts.iter().find_map(|(_, verdict)| verdict.as_ref().ok())
+    }
+
     /// The most telling reason why none of these authorities trusts the chain.
     pub fn distrust(&self, authorities: &[AuthorityName]) -> Option<Distrust> {
-        self.verdicts
-            .iter()
-            .filter(|(name, _)| authorities.contains(name))
-            .filter_map(|(_, verdict)| verdict.as_ref().err().copied())
-            .max_by_key(|distrust| distrust.rank())
+        most_telling(self.verdicts.iter().filter(|(name, _)| authorities.contains(name)))
     }
+
+    /// The most telling reason why no authority at all trusts the chain.
+    pub fn distrust_of_all(&self) -> Option<Distrust> {
+        most_telling(self.verdicts.iter())
+    }
+
+    /// Whether it is true at this time.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.not_before <= now && now < self.valid_until
+    }
+}
+
+fn most_telling<'a>(
+    verdicts: impl Iterator<Item = &'a (AuthorityName, Result<Trusted, Distrust>)>,
+) -> Option<Distrust> {
+    verdicts.filter_map(|(_, verdict)| verdict.as_ref().err().copied()).max_by_key(|distrust| distrust.rank())
 }
 
 /// A path to an anchor of the authority exists and holds.

@@ -87,7 +87,7 @@ impl Connection {
     /// Whether an authority of this snapshot trusts the certificate at this time.
     pub fn is_trusted(&self, snapshot: &Snapshot, now: Timestamp) -> bool {
         let Presented::Certificate(peer) = &self.peer else { return false };
-        self.judged(peer, snapshot, now).judgement.verdicts.iter().any(|(_, verdict)| verdict.is_ok())
+        self.judged(peer, snapshot, now).judgement.trusted().is_some()
     }
 
     /// The presented certificate, trusted or not.
@@ -109,8 +109,11 @@ impl Connection {
         let Presented::Certificate(peer) = &self.peer else { return Ok(None) };
         let judged = self.judged(peer, snapshot, now);
         let make = || {
-            let trusted = judged.judgement.verdicts.iter().find_map(|(_, verdict)| verdict.as_ref().ok());
-            trusted.map(|trusted| VerifiedHeaders::new(peer, trusted, dialect).map(Arc::new)).transpose()
+            judged
+                .judgement
+                .trusted()
+                .map(|trusted| VerifiedHeaders::new(peer, trusted, dialect).map(Arc::new))
+                .transpose()
         };
         let prepared = judged.headers.get_or_init(|| Prepared { dialect, headers: make() });
         if prepared.dialect == dialect { prepared.headers.clone() } else { make() }
@@ -118,11 +121,8 @@ impl Connection {
 
     fn judged(&self, peer: &Arc<Peer>, snapshot: &Snapshot, now: Timestamp) -> Arc<Judged> {
         let held = self.judged.load();
-        if let Some(judged) = held.as_ref().filter(|judged| {
-            judged.generation == snapshot.generation
-                && judged.judgement.not_before <= now
-                && now < judged.judgement.valid_until
-        }) {
+        let holds = |judged: &&Arc<Judged>| judged.generation == snapshot.generation && judged.judgement.holds(now);
+        if let Some(judged) = held.as_ref().filter(holds) {
             return Arc::clone(judged);
         }
         let judged = Arc::new(Judged {

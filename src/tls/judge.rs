@@ -33,14 +33,13 @@ impl Authorities {
 
     /// Judges a chain; a chain that was judged before and trusted costs one lookup.
     pub fn judge(&self, peer: &Peer, now: Timestamp) -> Arc<Judgement> {
-        let holds = |judgement: &Arc<Judgement>| judgement.not_before <= now && now < judgement.valid_until;
+        let holds = |judgement: &Arc<Judgement>| judgement.holds(now);
         let remembered = self.trusted.get(&peer.digest).filter(holds);
         if let Some(judgement) = remembered.or_else(|| self.refused.get(&peer.digest).filter(holds)) {
             return judgement;
         }
         let judgement = Arc::new(self.judge_anew(peer, now));
-        let trusted = judgement.verdicts.iter().any(|(_, verdict)| verdict.is_ok());
-        let cache = if trusted { &self.trusted } else { &self.refused };
+        let cache = if judgement.trusted().is_some() { &self.trusted } else { &self.refused };
         cache.insert(peer.digest, Arc::clone(&judgement));
         judgement
     }

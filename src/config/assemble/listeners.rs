@@ -9,7 +9,6 @@ use super::trust::certificates;
 use crate::config::Settings;
 use crate::config::listeners::Listener;
 use crate::model::document::{Faults, Place};
-use crate::model::id::AuthorityName;
 use crate::model::peer::{Distrust, Peer};
 use crate::model::time::Clock;
 use crate::tls::{self, Authorities, ClientAuth, ServerCertificates};
@@ -112,12 +111,10 @@ fn tls_plan(
     let (authorities, clock) = (Arc::clone(authorities), Arc::clone(clock));
     let judge = move |peer: &Peer| {
         let judgement = authorities.judge(peer, clock.now());
-        let verdicts = || judgement.verdicts.iter().map(|(_, verdict)| verdict);
-        if verdicts().any(Result::is_ok) {
-            return Ok(());
+        match judgement.trusted() {
+            Some(_) => Ok(()),
+            None => Err(judgement.distrust_of_all().unwrap_or(Distrust::UnknownIssuer)),
         }
-        let names: Vec<AuthorityName> = judgement.verdicts.iter().map(|(name, _)| name.clone()).collect();
-        Err(judgement.distrust(&names).unwrap_or(Distrust::UnknownIssuer))
     };
     tls::server_config(certificates, wanted, listener.resumption, Arc::new(judge))
         .map(|config| TlsPlan { config: Arc::new(config), client_auth: wanted })
