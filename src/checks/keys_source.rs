@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
 use super::report::Failure;
@@ -10,6 +10,7 @@ use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member, text};
 use crate::model::address::is_inner;
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
+use crate::model::key::has_private_part;
 
 #[derive(Debug)]
 pub(super) struct KeysSource;
@@ -95,10 +96,7 @@ impl Judge for Source {
     }
 }
 
-/// Members that only private and symmetric keys have (RFC 7518 §6).
 fn holds_private_part(jwks: &Value) -> bool {
-    let private = |key: &Map<String, Value>| {
-        ["d", "k", "p", "q", "dp", "dq", "qi", "oth"].iter().any(|part| key.contains_key(*part))
-    };
-    jwks.get("keys").and_then(Value::as_array).is_some_and(|keys| keys.iter().filter_map(Value::as_object).any(private))
+    let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
+    keys.filter_map(Value::as_object).any(has_private_part)
 }

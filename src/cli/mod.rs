@@ -23,6 +23,7 @@ use audit::AuditError;
 use crate::config::Settings;
 use crate::model::document::Faults;
 use crate::model::time::{Clock, SystemClock, Timestamp};
+use crate::net::with_causes;
 use crate::server::Server;
 
 /// A reverse proxy that terminates mutual TLS and guards Dynamic Client Registration.
@@ -217,19 +218,8 @@ fn demo(options: &demo::Options, out: &mut impl Write) -> Result<Status, CliErro
     match runtime.block_on(demo::run(options, colour, out, start, run::asked_to_stop())) {
         Ok(demo::Verdict::AsExpected) => Ok(Status::Good),
         Ok(demo::Verdict::Unexpected) => Ok(Status::Bad),
-        Err(error) => Err(CliError::Unable(chain(&error))),
+        Err(error) => Err(CliError::Unable(with_causes(&error))),
     }
-}
-
-/// An error with everything that caused it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(&format!(": {next}"));
-        cause = next.source();
-    }
-    text
 }
 
 /// The text of a file, or why there is none.

@@ -11,6 +11,7 @@ use super::{CliError, Status, problems};
 use crate::config::records::{LogFormat, LogLevel};
 use crate::config::{LoadError, Settings};
 use crate::model::time::SystemClock;
+use crate::net::with_causes;
 use crate::server::{Server, StartError};
 
 /// `run`.
@@ -42,7 +43,7 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CliError> {
                 Ok(Status::Good)
             }
             Err(StartError::Configuration(found)) => Ok(invalid(&found)),
-            Err(error) => Err(CliError::Unable(super::chain(&error))),
+            Err(error) => Err(CliError::Unable(with_causes(&error))),
         }
     })
 }

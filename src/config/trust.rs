@@ -14,6 +14,7 @@ use url::Url;
 use super::Reading;
 use super::files::FileContent;
 use super::values::{self, DAY, HOUR, MINUTE};
+use crate::model::address::is_this_machine;
 use crate::model::document::{Faults, Located, Place, Section};
 use crate::model::id::AuthorityName;
 use crate::tls::{CompleteChain, RevocationMode};
@@ -186,8 +187,12 @@ fn key_set(name: &Located<String>, section: Section<'_>, from: &Reading<'_>, fet
 }
 
 fn may_ask(url: &Located<Url>, fetch: &Fetch, faults: &Faults) -> bool {
-    if url.value.scheme() != "https" && !values::is_loopback(&url.value) {
-        faults.error(Some(&url.place), "keys are fetched over https (http only from this machine)", None);
+    if url.value.scheme() != "https" && !(fetch.proxy.is_none() && is_this_machine(&url.value)) {
+        faults.error(
+            Some(&url.place),
+            "keys are fetched over https (http only from this machine, without a proxy)",
+            None,
+        );
         return false;
     }
     let host = url.value.host_str().unwrap_or_default();
@@ -262,7 +267,7 @@ mod tests {
         assert_eq!(keys("url = \"http://localhost:1/a\""), [""; 0]);
         assert_eq!(
             keys("url = \"http://keys.example/a\""),
-            ["9: keys are fetched over https (http only from this machine)"]
+            ["9: keys are fetched over https (http only from this machine, without a proxy)"]
         );
         assert_eq!(keys(""), ["8: a key set has either `url` or `file`"]);
         assert_eq!(
@@ -279,6 +284,12 @@ mod tests {
             ["27: `proxy` needs a list of `hosts` (list in `hosts` the hosts that may be asked through it)"]
         );
         assert_eq!(fetch("proxy = \"http://proxy.example:3128\"\nhosts = [\"keys.example\"]"), [""; 0]);
+        let here = GOOD.replace("file = \"keys.jwks\"", "url = \"http://localhost:1/a\"");
+        assert_eq!(
+            Folder::with(&(here + "[fetch]\nproxy = \"http://proxy.example:3128\"\nhosts = [\"localhost\"]\n"))
+                .problems(),
+            ["9: keys are fetched over https (http only from this machine, without a proxy)"]
+        );
         let text = GOOD.replace("file = \"keys.jwks\"", "url = \"https://elsewhere.example/a\"");
         assert_eq!(
             Folder::with(&(text + "[fetch]\nhosts = [\"keys.example\"]\n")).problems(),

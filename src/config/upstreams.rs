@@ -9,6 +9,7 @@ use super::Reading;
 use super::files::{FileContent, Secret};
 use super::values::{self, HOUR, MINUTE, SECOND};
 use crate::headers::verified::{CertificateForm, Chain, Dialect};
+use crate::model::address::is_this_machine;
 use crate::model::document::{Located, Place, Section};
 use crate::upstream::profile::{GENERIC, PROFILES, Profile};
 
@@ -89,7 +90,7 @@ fn upstream(name: &Located<String>, section: Section<'_>, from: &Reading<'_>) ->
         let place = section.place_of_key("tls");
         section.faults().error(Some(&place), "`tls` has no meaning for an http URL", None);
     }
-    if let Some(url) = url.as_ref().filter(|url| !secure && !values::is_loopback(&url.value)) {
+    if let Some(url) = url.as_ref().filter(|url| !secure && !is_this_machine(&url.value)) {
         let help = "use https: who can write to this connection can pose as any client";
         section.faults().warning(Some(&url.place), "identity headers travel in clear text", Some(help.to_owned()));
     }

@@ -93,16 +93,6 @@ pub(super) fn origin(section: &Section<'_>, key: &str) -> Option<Located<Url>> {
     Some(url)
 }
 
-/// Whether the URL's host is this machine itself.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
 /// One second, for bounds.
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 /// One minute, for bounds.

@@ -16,6 +16,23 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Whether the host of a URL is this machine itself.
+pub fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// The absolute URL that the text is as it is written: without what `Url` would repair, spaces, control characters
+/// and backslashes, which other readers repair in other ways.
+pub fn as_written(text: &str) -> Option<Url> {
+    let repaired = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
+    if text.contains(repaired) { None } else { Url::parse(text).ok() }
+}
+
 /// Whether the host of a URL is inside by its name or as an address; what a name resolves to is not asked.
 /// `Url` has read `127.1`, `0x7f000001` and `2130706433` as the address that they are.
 pub fn is_inner(url: &Url) -> bool {

@@ -112,7 +112,7 @@ impl Jwk {
     /// `None` for a key that is passed over.
     fn from_members(members: &Map<String, Value>) -> Option<Self> {
         // Who publishes the private part has given the key away (RFC 7517 §9.2).
-        if PRIVATE_PARTS.iter().any(|part| members.contains_key(*part)) {
+        if has_private_part(members) {
             return None;
         }
         let operations = match members.get("key_ops") {
@@ -184,6 +184,11 @@ fn unsigned(number: &[u8]) -> (Arc<str>, usize) {
     let number = number.iter().position(|byte| *byte != 0).and_then(|first| number.get(first..)).unwrap_or_default();
     let spare = number.first().map_or(0, |byte| byte.leading_zeros() as usize);
     (URL_SAFE_NO_PAD.encode(number).into(), number.len() * 8 - spare)
+}
+
+/// Whether a key has members that only private and symmetric keys have.
+pub fn has_private_part(key: &Map<String, Value>) -> bool {
+    PRIVATE_PARTS.iter().any(|part| key.contains_key(*part))
 }
 
 /// Below 2048 bits RSA is weak (RFC 7518 §3.3); above 8192 one verification is a denial of service.

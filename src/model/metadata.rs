@@ -7,7 +7,7 @@
 use serde_json::Value;
 use url::Url;
 
-use super::address::is_inner;
+use super::address::{as_written, is_inner};
 
 /// A member of client metadata.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,8 +83,8 @@ impl Kind {
         self.fits(value)
             && match self {
                 Self::Word(words) => value.as_str().is_some_and(|text| words.contains(&text)),
-                Self::Address => every(is_web_address),
-                Self::Page => every(|text| is_web_address(text) && !leads_inside(text)),
+                Self::Address => every(|text| web_address(text).is_some()),
+                Self::Page => every(|text| web_address(text).is_some_and(|url| !is_inner(&url))),
                 Self::Endpoint | Self::Endpoints => every(is_endpoint),
                 Self::Addresses => every(is_address),
                 Self::Redirects => true,
@@ -134,27 +134,19 @@ fn is_language_tag(tag: &str) -> bool {
         .all(|subtag| (1..=8).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-fn is_web_address(text: &str) -> bool {
-    // `Url` would repair what is tested first: spaces, control characters and backslashes.
-    !text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\')
-        && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host())
+fn web_address(text: &str) -> Option<Url> {
+    as_written(text).filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host())
 }
 
 fn is_endpoint(text: &str) -> bool {
     // Two slashes and no user information: nothing that readers repair or understand in two ways.
     let authority = text.strip_prefix("https://").and_then(|rest| rest.split(['/', '?', '#']).next());
     authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
-        && is_web_address(text)
-        && !leads_inside(text)
-}
-
-fn leads_inside(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| is_inner(&url))
+        && web_address(text).is_some_and(|url| !is_inner(&url))
 }
 
 fn is_address(text: &str) -> bool {
-    !text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\')
-        && Url::parse(text).is_ok_and(|url| !is_script_scheme(url.scheme()))
+    as_written(text).is_some_and(|url| !is_script_scheme(url.scheme()))
 }
 
 /// Schemes that a browser runs or reads locally rather than visits (CVE-2026-9086).

@@ -14,7 +14,7 @@ use url::{Host, Url};
 
 use super::resolver::{PublicOnly, plain};
 use super::tls::fetch_config;
-use crate::model::address::is_public;
+use crate::model::address::{is_public, is_this_machine};
 
 /// How outbound fetches leave the machine.
 #[derive(Clone, Default)]
@@ -42,7 +42,8 @@ impl fmt::Debug for FetchSettings {
 /// Who chose a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UrlTrust {
-    /// The operator: any address, and plain HTTP on the machine itself.
+    /// The operator: any address, and plain HTTP on the machine itself. Not through an egress proxy, which would
+    /// carry it in clear text to a machine of its own.
     Configured,
     /// Whoever the directory lets into a statement: https to the public internet and [`FetchSettings::private_hosts`].
     FromStatement,
@@ -85,6 +86,8 @@ pub enum FetchError {
 pub struct Fetcher {
     open: Client,
     guarded: Client,
+    /// No egress proxy stands between.
+    direct: bool,
     private_hosts: Arc<[String]>,
 }
 
@@ -107,10 +110,10 @@ impl Fetcher {
                 .user_agent(concat!("dcrgate/", env!("CARGO_PKG_VERSION")))
         };
         let built =
-            |client: reqwest::ClientBuilder| client.build().map_err(|fault| FetchError::Settings(chain(&fault)));
+            |client: reqwest::ClientBuilder| client.build().map_err(|fault| FetchError::Settings(with_causes(&fault)));
         let (open, guarded) = match &settings.proxy {
             Some(url) => {
-                let proxy = Proxy::all(url.clone()).map_err(|fault| FetchError::Settings(chain(&fault)))?;
+                let proxy = Proxy::all(url.clone()).map_err(|fault| FetchError::Settings(with_causes(&fault)))?;
                 let client = built(builder().proxy(proxy))?;
                 (client.clone(), client)
             }
@@ -119,7 +122,7 @@ impl Fetcher {
                 (built(builder())?, built(builder().dns_resolver(resolver))?)
             }
         };
-        Ok(Self { open, guarded, private_hosts })
+        Ok(Self { open, guarded, direct: settings.proxy.is_none(), private_hosts })
     }
 
     /// One document of at most `limit` bytes within `deadline`, which covers everything from
@@ -141,7 +144,7 @@ impl Fetcher {
         let host = url.host().ok_or(FetchError::Scheme)?;
         match (url.scheme(), trust) {
             ("https", _) => {}
-            ("http", UrlTrust::Configured) if is_this_machine(&host) => {}
+            ("http", UrlTrust::Configured) if self.direct && is_this_machine(url) => {}
             _ => return Err(FetchError::Scheme),
         }
         if !url.username().is_empty() || url.password().is_some() {
@@ -195,14 +198,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-fn is_this_machine(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
-}
-
 fn transport(fault: reqwest::Error) -> FetchError {
     let fault = fault.without_url();
     let mut source: Option<&dyn Error> = Some(&fault);
@@ -212,11 +207,11 @@ fn transport(fault: reqwest::Error) -> FetchError {
         }
         source = error.source();
     }
-    FetchError::Transport(chain(&fault))
+    FetchError::Transport(with_causes(&fault))
 }
 
 /// An error and its causes on one line.
-fn chain(fault: &dyn Error) -> String {
+pub fn with_causes(fault: &dyn Error) -> String {
     let mut text = fault.to_string();
     let mut source = fault.source();
     while let Some(error) = source {
@@ -370,6 +365,8 @@ mod tests {
             assert!(matches!(fetcher.get(&url, trust, LIMIT, LONG).await, Err(FetchError::Transport(_))));
             assert!(proxy.last_request().starts_with("CONNECT directory.invalid:443 HTTP/1.1\r\n"));
         }
+        let here = fetcher.get(&Url::parse("http://localhost:1/").unwrap(), UrlTrust::Configured, LIMIT, LONG).await;
+        assert_eq!(here, Err(FetchError::Scheme), "the proxy's own machine is not this one");
         assert_eq!(proxy.requests(), 2);
         let secret = Url::parse("http://user:secret@proxy.example/").unwrap();
         assert!(!format!("{:?}", FetchSettings { proxy: Some(secret), ..settings }).contains("secret"));

@@ -1,4 +1,5 @@
-//! Floor 2: bounded outbound HTTP, for everything that is not the proxy path.
+//! Floor 2: bounded outbound HTTP, for everything that is not the proxy path, and whom dcrgate trusts as a client
+//! on either.
 //!
 //! A [`Fetcher`] asks for one JSON document and takes it or leaves it: https, one answer, so many
 //! bytes, so much time. It never follows a redirect, reads proxy variables of the
@@ -9,8 +10,8 @@ mod fetch;
 mod resolver;
 mod tls;
 
-pub use fetch::{FetchError, FetchSettings, Fetcher, UrlTrust};
-pub use tls::client_config;
+pub use fetch::{FetchError, FetchSettings, Fetcher, UrlTrust, with_causes};
+pub use tls::{certified_key, client_config};
 
 #[cfg(test)]
 pub(crate) mod directory;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use rustls::client::ClientConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{Error, InconsistentKeys, RootCertStore};
+use rustls::{CertificateError, Error, InconsistentKeys, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::model::certificate::Certificate;
 
 /// TLS 1.2 and 1.3 towards servers under these roots, or under the system's where there are none.
 ///
@@ -34,7 +36,7 @@ fn config(
     identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
 ) -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let certified = identity.map(|(chain, key)| certify(chain, key, &provider)).transpose()?;
+    let certified = identity.map(|(chain, key)| certified_key(chain, key, &provider)).transpose()?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(store);
@@ -44,18 +46,24 @@ fn config(
     })
 }
 
-/// As `CertifiedKey::from_der`, but a certificate that webpki cannot read is no error: the server judges it.
-fn certify(
+/// A chain, own certificate first, with its key. As `CertifiedKey::from_der`, but without webpki, which refuses to
+/// parse certificates with critical extensions that it does not know: the other side judges them.
+///
+/// # Errors
+/// [`Error::NoCertificatesPresented`]; a first certificate that cannot be read; a key that cannot be used; and
+/// [`InconsistentKeys::KeyMismatch`] for the key of another certificate.
+pub fn certified_key(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     provider: &CryptoProvider,
 ) -> Result<CertifiedKey, Error> {
-    let certified = CertifiedKey::new(chain, provider.key_provider.load_private_key(key)?);
-    match certified.keys_match() {
-        Err(fault @ (Error::InconsistentKeys(InconsistentKeys::KeyMismatch) | Error::NoCertificatesPresented)) => {
-            Err(fault)
-        }
-        _ => Ok(certified),
+    let own = chain.first().ok_or(Error::NoCertificatesPresented)?;
+    let own = Certificate::public_key_of(own).map_err(|_| CertificateError::BadEncoding)?;
+    let key = provider.key_provider.load_private_key(key)?;
+    if key.public_key() == Some(own) {
+        Ok(CertifiedKey::new(chain, key))
+    } else {
+        Err(InconsistentKeys::KeyMismatch.into())
     }
 }
 
@@ -85,9 +93,17 @@ mod tests {
     use crate::net::directory::authority;
 
     fn identity() -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        let made = rcgen::generate_simple_self_signed(["client.example".to_owned()]).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).unwrap();
-        (vec![made.cert.der().clone()], key)
+        identity_with(Vec::new())
+    }
+
+    fn identity_with(
+        extensions: Vec<rcgen::CustomExtension>,
+    ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let mut params = rcgen::CertificateParams::new(["client.example".to_owned()]).unwrap();
+        params.custom_extensions = extensions;
+        let pair = rcgen::KeyPair::generate().unwrap();
+        let key = PrivateKeyDer::from_pem_slice(pair.serialize_pem().as_bytes()).unwrap();
+        (vec![params.self_signed(&pair).unwrap().der().clone()], key)
     }
 
     #[test]
@@ -101,6 +117,21 @@ mod tests {
     fn a_key_of_another_certificate_is_refused() {
         let ((chain, _), (_, key)) = (identity(), identity());
         let fault = client_config(&[], Some((chain, key))).unwrap_err();
+        assert_eq!(fault, Error::InconsistentKeys(InconsistentKeys::KeyMismatch));
+    }
+
+    /// Critical certificatePolicies { 1.2.3 }, which webpki refuses to parse.
+    #[test]
+    fn what_webpki_cannot_read_is_held_against_its_key_all_the_same() {
+        let eidas = || {
+            let policies = vec![0x30, 6, 0x30, 4, 6, 2, 0x2a, 3];
+            let mut extension = rcgen::CustomExtension::from_oid_content(&[2, 5, 29, 32], policies);
+            extension.set_criticality(true);
+            identity_with(vec![extension])
+        };
+        let (chain, key) = eidas();
+        assert!(client_config(&[], Some((chain.clone(), key))).is_ok());
+        let fault = client_config(&[], Some((chain, eidas().1))).unwrap_err();
         assert_eq!(fault, Error::InconsistentKeys(InconsistentKeys::KeyMismatch));
     }
 

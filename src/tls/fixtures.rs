@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, CustomExtension, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
     date_time_ymd,
 };
@@ -19,6 +19,13 @@ pub(super) const NOW: &str = "2026-06-15T12:00:00Z";
 
 pub(super) fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
+}
+
+/// critical certificatePolicies { 1.2.3 }, as some eIDAS certificates have it.
+pub(super) fn critical_policies(params: &mut CertificateParams) {
+    let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, 32], vec![0x30, 6, 0x30, 4, 6, 2, 0x2a, 3]);
+    extension.set_criticality(true);
+    params.custom_extensions = vec![extension];
 }
 
 /// A certificate with its key.

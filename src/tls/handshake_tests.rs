@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use rcgen::{CustomExtension, KeyPair, SanType};
+use rcgen::{KeyPair, SanType};
 use rustls::client::{ResolvesClientCert, Resumption as ClientResumption};
 use rustls::sign::CertifiedKey;
 use rustls::{
@@ -149,12 +149,6 @@ async fn connect(server: Arc<rustls::ServerConfig>, client: &Arc<ClientConfig>, 
         Err(error) => return seen.and(Err(error)),
     };
     seen.map(|seen| Seen { server: server.unwrap(), ..seen })
-}
-
-fn critical_policies(params: &mut rcgen::CertificateParams) {
-    let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, 32], vec![0x30, 6, 0x30, 4, 6, 2, 0x2a, 3]);
-    extension.set_criticality(true);
-    params.custom_extensions = vec![extension];
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CustomExtension, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyUsagePurpose, NameConstraints,
-    PublicKeyData, SanType, SignatureAlgorithm, date_time_ymd,
+    BasicConstraints, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyUsagePurpose, NameConstraints, PublicKeyData,
+    SanType, SignatureAlgorithm, date_time_ymd,
 };
 use rustls_pki_types::CertificateDer;
 
@@ -32,13 +32,6 @@ impl PublicKeyData for Rsa1024 {
     fn algorithm(&self) -> &'static SignatureAlgorithm {
         &rcgen::PKCS_RSA_SHA256
     }
-}
-
-/// critical certificatePolicies { 1.2.3 }, as some eIDAS certificates have it.
-fn critical_policies() -> CustomExtension {
-    let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, 32], vec![0x30, 6, 0x30, 4, 6, 2, 0x2a, 3]);
-    extension.set_criticality(true);
-    extension
 }
 
 #[test]
@@ -115,7 +108,7 @@ fn certificates_that_are_no_client_certificates() {
     assert_eq!(refused(&|params| params.key_usages = vec![KeyUsagePurpose::KeyEncipherment]), Distrust::Usage);
     assert_eq!(refused(&|params| params.extended_key_usages = vec![ServerAuth]), Distrust::Usage);
     assert_eq!(refused(&|params| params.extended_key_usages = vec![Any]), Distrust::Usage);
-    assert_eq!(refused(&|params| params.custom_extensions = vec![critical_policies()]), Distrust::Malformed);
+    assert_eq!(refused(&critical_policies), Distrust::Malformed);
     let small = root.certify(&Rsa1024::new(), |_| {});
     assert_eq!(verdict(source("a", &root), [&small]).unwrap_err(), Distrust::WeakKey);
     for purposes in [vec![], vec![ServerAuth, ClientAuth]] {
@@ -177,7 +170,7 @@ fn what_may_not_be_an_anchor() {
     assert_eq!(fault(root.client().der), CertificateFault::NotAuthority);
     let no_sign = Issuer::root_with("no sign", |params| params.key_usages = vec![KeyUsagePurpose::CrlSign]);
     assert_eq!(fault(no_sign.der()), CertificateFault::NotAuthority);
-    let critical = Issuer::root_with("critical", |params| params.custom_extensions = vec![critical_policies()]);
+    let critical = Issuer::root_with("critical", critical_policies);
     assert_eq!(fault(critical.der()), CertificateFault::Unsupported);
     assert_eq!(fault(vec![0x30, 0].into()), CertificateFault::Unreadable(InvalidCertificate::Encoding));
     let none = Authority::new(AuthoritySource { anchors: vec![], ..source("a", &root) }).unwrap_err();

@@ -7,12 +7,14 @@
 
 use std::sync::Arc;
 
-use rustls::crypto::KeyProvider;
+use rustls::Error;
+use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::model::certificate::{Certificate, InvalidCertificate};
+use crate::net::certified_key;
 
 /// The certificates of a listener, in the order of the configuration.
 #[derive(Clone, Debug)]
@@ -66,8 +68,8 @@ impl ServerCertificates {
         if pairs.is_empty() {
             return Err(ServerCertificateError::None);
         }
-        let provider = rustls::crypto::aws_lc_rs::default_provider().key_provider;
-        let entries = pairs.into_iter().zip(1..).map(|((chain, key), place)| Entry::new(chain, key, place, provider));
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let entries = pairs.into_iter().zip(1..).map(|((chain, key), place)| Entry::new(chain, key, place, &provider));
         entries.collect::<Result<_, _>>().map(Self)
     }
 }
@@ -88,18 +90,17 @@ impl Entry {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
         place: usize,
-        provider: &dyn KeyProvider,
+        provider: &CryptoProvider,
     ) -> Result<Self, ServerCertificateError> {
         let unreadable = |fault| ServerCertificateError::Unreadable { place, fault };
         let leaf = chain.first().ok_or(unreadable(InvalidCertificate::Empty))?;
         let certificate = Certificate::from_der(leaf).map_err(unreadable)?;
-        let own = Certificate::public_key_of(leaf).map_err(unreadable)?;
-        let key = provider.load_private_key(key).map_err(|_| ServerCertificateError::Key { place })?;
-        if key.public_key() != Some(own) {
-            return Err(ServerCertificateError::Mismatch { place });
-        }
+        let key = certified_key(chain, key, provider).map_err(|error| match error {
+            Error::InconsistentKeys(_) => ServerCertificateError::Mismatch { place },
+            _ => ServerCertificateError::Key { place },
+        })?;
         let names = certificate.dns_names.iter().map(|name| name.to_ascii_lowercase()).collect();
-        Ok(Self { key: Arc::new(CertifiedKey::new(chain, key)), names })
+        Ok(Self { key: Arc::new(key), names })
     }
 
     /// Whether a dNSName is this host, or a wildcard for its first label (RFC 9525 §6.3).

@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 use ::cel::common::types::{CelBool, CelInt, CelList, CelMap, CelMapKey, CelString, LIST_TYPE, STRING_TYPE, Type};
 use ::cel::common::value::{CowVal, StaticVal, Val};
 use ::cel::{Env, ExecutionError};
-use url::Url;
 
+use crate::model::address::as_written;
 use crate::model::name::DistinguishedName;
 use crate::model::time::Timestamp;
 
@@ -176,14 +176,8 @@ fn lower<'b, 'v>(arguments: &[CowVal<'b, 'v>]) -> Result<CowVal<'b, 'v>, Executi
     Ok(CowVal::Owned(owned_text(text(arguments, 0)?.inner().to_lowercase())))
 }
 
-/// As it is written: nothing that a parser would repair.
-fn parse(text: &str) -> Option<Url> {
-    let repaired = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
-    Url::parse(text).ok().filter(|_| !text.contains(repaired))
-}
-
 fn uri<'b, 'v>(arguments: &[CowVal<'b, 'v>]) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let url = parse(text(arguments, 0)?.inner())
+    let url = as_written(text(arguments, 0)?.inner())
         .ok_or_else(|| ExecutionError::function_error("uri", "not an absolute address"))?;
     let userinfo = match url.password() {
         Some(password) => format!("{}:{password}", url.username()),
@@ -205,7 +199,7 @@ fn uri<'b, 'v>(arguments: &[CowVal<'b, 'v>]) -> Result<CowVal<'b, 'v>, Execution
 }
 
 fn is_https<'b, 'v>(arguments: &[CowVal<'b, 'v>]) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let url = parse(text(arguments, 0)?.inner());
+    let url = as_written(text(arguments, 0)?.inner());
     Ok(boolean(url.is_some_and(|url| url.scheme() == "https" && url.has_host())))
 }
 
