@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::steps::{self, Line};
 use super::{Output, Status};
 use crate::audit::{Text, view};
 use crate::model::id::{DecisionId, InvalidDecisionId};
@@ -18,17 +19,25 @@ use crate::store::{Filter, Reader, StoreError};
 
 /// Arguments of `audit list`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ListArgs {
     /// `outcome:WORD` (admitted, rejected, refused_upstream, not_sent, unknown, interrupted, open), `since:24h` or `since:TIME`, `id:ID`
     #[arg(value_name = "FILTER")]
     pub filters: Vec<String>,
     /// At most this many, the newest
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
-    /// What to print
+    /// How to print
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  dcrgate audit list outcome:rejected since:24h
+  dcrgate audit list since:2026-11-01T00:00:00Z --limit 1000 --output json
+
+The server may be running.";
 
 /// Arguments of `audit show`.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,7 +45,7 @@ pub struct ShowArgs {
     /// The decision, as in the `DCR-Decision-Id` header
     #[arg(value_name = "ID")]
     pub id: String,
-    /// What to print
+    /// How to print
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
 }
@@ -200,13 +209,21 @@ fn page(record: &Map<String, Value>, out: &mut dyn Write) -> io::Result<()> {
         let of = |name| entry.get(name).map(scalar).unwrap_or_default();
         writeln!(out, "{:<14}{} {} {}  {}", "Entry", of("writer"), of("seq"), of("kind"), of("hash"))?;
     }
-    for check in view::checks(record) {
-        let of = |name| check.get(name).map(scalar).unwrap_or_default();
-        let rest = [of("mode"), of("clause"), of("field"), of("message"), of("detail")];
-        let rest: Vec<&str> = rest.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-        writeln!(out, "  {:<6}{}", of("result"), [vec![of("id").as_str()], rest].concat().join("  "))?;
-    }
+    steps::print(out, &view::checks(record).iter().map(step).collect::<Vec<_>>())?;
     Ok(())
+}
+
+fn step(check: &Value) -> Line {
+    let of = |name| check.get(name).map(scalar).unwrap_or_default();
+    Line {
+        word: steps::word(&of("result"), &of("mode")),
+        id: of("id"),
+        clause: of("clause"),
+        field: of("field"),
+        message: of("message"),
+        found: of("detail"),
+        hint: String::new(),
+    }
 }
 
 /// A string or number by its path; empty where there is none.
@@ -321,9 +338,10 @@ mod tests {
             "Outcome       rejected  DCR010E",
             "Subject       CN=tpp\\u{1b}[2J",
             "Answer        400  invalid_client_metadata",
-            "  pass  certificate.trusted",
-            "  fail  shadowed  shadow",
-            "  fail  ofb.scopes  7.1  too much",
+            "  pass    certificate.trusted",
+            "  shadow  shadowed",
+            "  FAIL    ofb.scopes           7.1",
+            "          too much",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -8,7 +8,10 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{CliError, Output, Status, problems, read_text, time_or_now};
+use super::problems::{self, counted};
+use super::steps::{self, Line};
+use super::{CliError, Output, Status, read_text, time_or_now};
+use crate::audit::Text;
 use crate::jose::choose;
 use crate::model::document::{Faults, Source};
 use crate::model::evidence::{Evidence, Known};
@@ -21,11 +24,13 @@ use crate::model::time::Timestamp;
 use crate::model::trace::{Mode, Outcome, Step};
 use crate::pipeline::answer::Refusal;
 use crate::pipeline::decide::{self, Decision, Question, decide};
+use crate::pipeline::decode::FormFault;
 use crate::policy::{Policy, packs};
 use crate::tls::{self, Authorities, Authority, AuthoritySource, CompleteChain, RevocationMode, RevocationRule};
 
 /// `explain`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ExplainArguments {
     /// The registration request (JSON).
     #[arg(value_name = "REQUEST.json")]
@@ -45,7 +50,7 @@ pub struct ExplainArguments {
     /// Take the certificate as trusted, and judge the rest.
     #[arg(long, conflicts_with = "anchors")]
     assume_trusted: bool,
-    /// The directory's JWK set; without it the statement's signature cannot be judged.
+    /// The directory's JWK set; without it no statement can be verified.
     #[arg(long, value_name = "JWKS.json")]
     keys: Option<PathBuf>,
     /// The software's own JWK set, which the server would fetch.
@@ -54,7 +59,7 @@ pub struct ExplainArguments {
     /// Claims of the initial access token (JSON).
     #[arg(long, value_name = "FILE")]
     token: Option<PathBuf>,
-    /// Parameters of the deployment, as in `[policies.NAME] params` (JSON).
+    /// Parameters of the deployment, as in `[policies.NAME.params]` (a JSON object).
     #[arg(long, value_name = "JSON")]
     params: Option<String>,
     /// Judge as of this time (RFC 3339).
@@ -64,6 +69,15 @@ pub struct ExplainArguments {
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  dcrgate explain request.json --policy open-finance-brasil --cert tpp.pem --anchors roots.pem \\
+      --keys directory.jwks --software-keys software.jwks
+  dcrgate explain request.json --policy mine.toml --cert tpp.pem --assume-trusted \\
+      --keys directory.jwks --params '{\"environment\": \"sandbox\"}' --at 2026-11-23T12:00:00Z
+
+Exit status: 0 it would be admitted, 1 refused.";
 
 /// Judges and prints; [`Status::Bad`] when the request would be refused.
 ///
@@ -81,7 +95,18 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
     let request = match strict::object(&body, &strict::REQUEST) {
         Ok(request) => request,
         Err(fault) => {
-            writeln!(out, "REFUSED  invalid_request   {fault}")?;
+            let fault = FormFault::Json(fault);
+            let refusal = Refusal::Form(&fault);
+            match arguments.output {
+                Output::Text => {
+                    writeln!(out, "REFUSED   before any policy: {}", refusal.status_and_error().1)?;
+                    print_answer(out, &refusal)?;
+                }
+                Output::Json => {
+                    let told = json!({ "outcome": "rejected", "checks": [], "answer": answer_json(&refusal) });
+                    writeln!(out, "{told:#}")?;
+                }
+            }
             return Ok(Status::Bad);
         }
     };
@@ -92,7 +117,7 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
     let decision = decide(&question, &evidence);
     match arguments.output {
         Output::Text => print(out, &policy, &evidence, &decision)?,
-        Output::Json => writeln!(out, "{}", as_json(&policy, &decision))?,
+        Output::Json => writeln!(out, "{:#}", as_json(&policy, &decision))?,
     }
     Ok(match decision.verdict {
         decide::Verdict::Admitted(_) => Status::Good,
@@ -104,7 +129,15 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
 pub(super) fn compile(path: &Path, params: &Map<String, Value>) -> Result<Policy, CliError> {
     // A name without a file is one of the packs that come with the program.
     let built_in = path.to_str().filter(|_| !path.exists()).and_then(packs::pack);
-    let text = built_in.map_or_else(|| read_text(path), |text| Ok(text.to_owned()))?;
+    let text = match built_in {
+        Some(text) => text.to_owned(),
+        None if path.exists() => read_text(path)?,
+        None => {
+            let packs: Vec<&str> = packs::PACKS.iter().map(|(file, _)| file.trim_end_matches(".toml")).collect();
+            let (path, packs) = (path.display(), packs.join(", "));
+            return Err(CliError::Unable(format!("no policy `{path}`: neither a file nor one of {packs}")));
+        }
+    };
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
     let read = |name: &str| {
         let beside = folder.join(name);
@@ -120,7 +153,7 @@ pub(super) fn compile(path: &Path, params: &Map<String, Value>) -> Result<Policy
     policy.ok_or_else(|| {
         CliError::Usage(format!(
             "the policy cannot be used\n{}",
-            problems::text(&faults.into_problems(), problems::Style::Plain)
+            problems::text(&faults.into_problems(), problems::Style::Plain).trim_end()
         ))
     })
 }
@@ -155,14 +188,18 @@ fn evidence(
     let set =
         |path: &Path| KeySet::from_json(read_text(path)?.as_bytes()).map_err(|fault| unusable(path, fault.to_string()));
     let mut evidence = decide::offline(Known::Value((Arc::new(peer), judgement)));
-    if let Some(path) = &arguments.keys {
-        let keys = set(path)?;
-        let chosen = decide::statement_header(request).and_then(|compact| choose(&keys, compact.header()));
-        evidence.statement_key = chosen.map_or(Known::Absent, Known::Value);
-    }
-    if let Some(path) = &arguments.software_keys {
-        evidence.software_keys = Known::Value(Arc::new(set(path)?));
-    }
+    evidence.statement_key = match &arguments.keys {
+        None => Known::Unavailable("not asked for: give them with --keys".into()),
+        Some(path) => {
+            let keys = set(path)?;
+            let chosen = decide::statement_header(request).and_then(|compact| choose(&keys, compact.header()));
+            chosen.map_or(Known::Absent, Known::Value)
+        }
+    };
+    evidence.software_keys = match &arguments.software_keys {
+        None => Known::Unavailable("not fetched: give them with --software-keys".into()),
+        Some(path) => Known::Value(Arc::new(set(path)?)),
+    };
     if let Some(path) = &arguments.token {
         let claims = strict::object(read_text(path)?.as_bytes(), &strict::REQUEST)
             .map_err(|fault| unusable(path, fault.to_string()))?;
@@ -181,16 +218,16 @@ fn assumed(authority: &AuthorityName, peer: &Peer, now: Timestamp) -> Arc<Judgem
 }
 
 fn print(out: &mut dyn Write, policy: &Policy, evidence: &Evidence, decision: &Decision) -> Result<(), CliError> {
-    let failures = decision.trace.failures().count();
-    match (&decision.verdict, decision.trace.failures().next()) {
-        (decide::Verdict::Admitted(_), _) => writeln!(out, "ADMITTED  by {} {}", policy.id(), policy.version())?,
-        (_, Some(first)) => {
-            writeln!(out, "REFUSED   {}   {failures} failed, {} {}", first.rule.error, policy.id(), policy.version())?;
+    let by = format!("by {} {}", policy.id(), policy.version());
+    match decision.trace.failures().next() {
+        None => writeln!(out, "ADMITTED  {by}")?,
+        Some(first) => {
+            let failed = counted(decision.trace.failures().count(), "check failed", "checks failed");
+            writeln!(out, "REFUSED   {by}: {} ({failed})", first.rule.error)?;
         }
-        (_, None) => writeln!(out, "REFUSED")?,
     }
     if let Known::Value((peer, _)) = &evidence.peer {
-        writeln!(out, "\ncertificate  {}", peer.certificate.subject)?;
+        writeln!(out, "\ncertificate  {}", Text::long(peer.subject()))?;
         writeln!(
             out,
             "             x5t#S256 {}  valid until {}",
@@ -199,65 +236,60 @@ fn print(out: &mut dyn Write, policy: &Policy, evidence: &Evidence, decision: &D
         )?;
     }
     if let Some(statement) = &decision.statement {
-        writeln!(
-            out,
-            "statement    {} by key {}, issuer {}",
-            statement.algorithm,
-            statement.key_id,
-            statement.text("iss").unwrap_or("(none)")
-        )?;
+        let (key, issuer) = (Text::long(&statement.key_id), Text::long(statement.text("iss").unwrap_or("(none)")));
+        writeln!(out, "statement    {} by key {key}, issuer {issuer}", statement.algorithm)?;
     }
     writeln!(out)?;
-    let width = decision.trace.steps().iter().map(|step| step.rule.id.len()).max().unwrap_or(0);
-    for step in decision.trace.steps() {
-        writeln!(out, "  {:<6}  {:<width$}  {}", word(step), step.rule.id, step.rule.clause)?;
-        if !matches!(step.outcome, Outcome::Pass | Outcome::Skip) {
-            writeln!(out, "          {}", step.rule.message)?;
-            for (title, text) in [("found", step.detail.as_deref()), ("hint", step.rule.hint.as_deref())] {
-                if let Some(text) = text {
-                    writeln!(out, "          {title}: {text}")?;
-                }
-            }
-        }
-    }
+    steps::print(out, &decision.trace.steps().iter().map(line).collect::<Vec<_>>())?;
     match &decision.verdict {
         decide::Verdict::Admitted(admitted) => {
-            writeln!(out, "\nBody that would be forwarded:\n{}", pretty(admitted.metadata()))?;
+            let body = serde_json::to_string_pretty(admitted.metadata()).unwrap_or_default();
+            writeln!(out, "\nBody that would be forwarded:\n{body}")?;
         }
-        decide::Verdict::Refused => {
-            let (status, error) = Refusal::Decided(&decision.trace).status_and_error();
-            writeln!(out, "\nAnswer that the client would get: HTTP {} {error}", status.as_u16())?;
-        }
+        decide::Verdict::Refused => print_answer(out, &Refusal::Decided(&decision.trace))?,
     }
     Ok(())
 }
 
-fn pretty(metadata: &Map<String, Value>) -> String {
-    serde_json::to_string_pretty(metadata).unwrap_or_default()
+fn print_answer(out: &mut dyn Write, refusal: &Refusal<'_>) -> std::io::Result<()> {
+    let (status, body) = refusal.preview();
+    writeln!(out, "\nAnswer that the client would get: HTTP {status}\n{body}")
 }
 
-fn word(step: &Step) -> &'static str {
-    match (step.outcome, step.rule.mode) {
+fn line(step: &Step) -> Line {
+    let rule = &step.rule;
+    let word = match (step.outcome, rule.mode) {
         (Outcome::Pass, _) => "pass",
         (Outcome::Skip, _) => "skip",
         (Outcome::Fail, Mode::Enforce) => "FAIL",
         (Outcome::Error, Mode::Enforce) => "ERROR",
         (Outcome::Fail | Outcome::Error, Mode::Shadow) => "shadow",
+    };
+    let mut line = Line { word, id: rule.id.to_string(), clause: rule.clause.to_string(), ..Line::default() };
+    if !matches!(step.outcome, Outcome::Pass | Outcome::Skip) {
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        line.message = rule.message.to_string();
+        line.field = text(rule.field.as_deref());
+        line.found = text(step.detail.as_deref());
+        line.hint = text(rule.hint.as_deref());
     }
+    line
 }
 
 fn as_json(policy: &Policy, decision: &Decision) -> Value {
-    let (outcome, answer) = match &decision.verdict {
-        decide::Verdict::Admitted(admitted) => ("admitted", json!({ "forwarded": admitted.metadata() })),
-        decide::Verdict::Refused => {
-            let (status, error) = Refusal::Decided(&decision.trace).status_and_error();
-            ("rejected", json!({ "status": status.as_u16(), "error": error }))
-        }
+    let (outcome, name, what) = match &decision.verdict {
+        decide::Verdict::Admitted(admitted) => ("admitted", "forwarded", json!(admitted.metadata())),
+        decide::Verdict::Refused => ("rejected", "answer", answer_json(&Refusal::Decided(&decision.trace))),
     };
     json!({
         "outcome": outcome,
         "policy": { "id": policy.id(), "version": policy.version(), "sha256": policy.digest() },
         "checks": decision.trace,
-        "answer": answer,
+        (name): what,
     })
+}
+
+fn answer_json(refusal: &Refusal<'_>) -> Value {
+    let (status, body) = refusal.preview();
+    json!({ "status": status.as_u16(), "body": serde_json::from_str::<Value>(&body).unwrap_or_default() })
 }

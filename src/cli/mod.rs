@@ -10,17 +10,19 @@ pub mod explain;
 pub mod problems;
 pub mod run;
 pub mod statement;
+pub mod steps;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use audit::AuditError;
 
-use crate::config::Settings;
+use crate::config::{LoadError, Settings};
 use crate::model::document::Faults;
 use crate::model::time::{Clock, SystemClock, Timestamp};
 use crate::net::with_causes;
@@ -28,15 +30,21 @@ use crate::server::Server;
 
 /// A reverse proxy that terminates mutual TLS and guards Dynamic Client Registration.
 #[derive(Debug, Parser)]
-#[command(name = "dcrgate", version, about, max_term_width = 100)]
+#[command(name = "dcrgate", version, max_term_width = 100, after_help = AFTER)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
+const AFTER: &str = "\
+`dcrgate demo` shows all of it in a minute, with nothing to set up.
+
+Exit status: 0 good, 1 what was looked at is bad (refused, failing, invalid), 2 wrong usage,
+3 it could not be done.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve.
+    /// Serve until SIGTERM; SIGHUP, or a changed file, reloads.
     Run(run::RunArguments),
     /// Look for faults in a configuration, all of them at once.
     Check(CheckArguments),
@@ -93,13 +101,27 @@ struct CheckArguments {
 }
 
 /// How a reading command prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Output {
     /// For people.
     #[default]
     Text,
     /// For programs.
     Json,
+}
+
+/// By hand, since a derived one lists the two words over six lines of every help.
+impl ValueEnum for Output {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Text, Self::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }))
+    }
 }
 
 /// How a command ended. Wrong usage is status 2.
@@ -187,8 +209,7 @@ fn audit(command: &AuditCommand, out: &mut dyn Write) -> Result<Status, CliError
     let store = match &ledger.store {
         Some(store) => store.clone(),
         None => {
-            let settings =
-                Settings::load(&ledger.config).map_err(|error| CliError::Unable(error.to_string()))?.settings;
+            let settings = Settings::load(&ledger.config).map_err(|error| unusable(&error, &ledger.config))?.settings;
             let none = || CliError::Unable(format!("{}: no store is configured", ledger.config.display()));
             settings.store.ok_or_else(none)?.sqlite
         }
@@ -200,6 +221,14 @@ fn audit(command: &AuditCommand, out: &mut dyn Write) -> Result<Status, CliError
     .map_err(|error| match error {
         AuditError::Filter(_) | AuditError::Id(_) => CliError::Usage(error.to_string()),
         AuditError::Store(_) | AuditError::Write(_) => CliError::Unable(error.to_string()),
+    })
+}
+
+/// Why a configuration cannot be used by a command that looks for one thing in it.
+fn unusable(error: &LoadError, path: &Path) -> CliError {
+    CliError::Unable(match error {
+        LoadError::Invalid(_) => format!("{error}: `dcrgate check --config {}` shows them", path.display()),
+        LoadError::Unreadable { .. } => error.to_string(),
     })
 }
 

@@ -32,6 +32,7 @@ pub struct ShowArguments {
 
 /// `statement verify`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct VerifyArguments {
     /// The compact form, or `-` for standard input.
     token: String,
@@ -49,6 +50,11 @@ pub struct VerifyArguments {
     output: Output,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  dcrgate statement verify --keys directory.jwks --policy open-finance-brasil eyJhbGciOiJQUzI1NiI...
+  jq -r .software_statement request.json | dcrgate statement verify --keys directory.jwks -";
+
 /// Runs one of the commands.
 ///
 /// # Errors
@@ -65,7 +71,9 @@ fn show(arguments: &ShowArguments, out: &mut dyn Write) -> Result<Status, CliErr
     match Compact::parse(&token).and_then(|compact| Ok((header(&compact), compact.unverified_claims()?))) {
         Ok((header, claims)) => {
             match arguments.output {
-                Output::Json => writeln!(out, "{}", json!({ "header": header, "claims": claims, "verified": false }))?,
+                Output::Json => {
+                    writeln!(out, "{:#}", json!({ "header": header, "claims": claims, "verified": false }))?;
+                }
                 Output::Text => {
                     writeln!(out, "NOT VERIFIED: anyone can write such claims; see `dcrgate statement verify`\n")?;
                     print(out, "header", &header)?;
@@ -104,7 +112,7 @@ fn verify(arguments: &VerifyArguments, out: &mut dyn Write) -> Result<Status, Cl
         Ok(statement) => {
             let told = json!({ "verified": true, "algorithm": statement.algorithm, "kid": &*statement.key_id, "claims": &statement.claims });
             match arguments.output {
-                Output::Json => writeln!(out, "{told}")?,
+                Output::Json => writeln!(out, "{told:#}")?,
                 Output::Text => {
                     writeln!(out, "VERIFIED  {} by key {}\n", statement.algorithm, statement.key_id)?;
                     print(out, "claims", &Value::Object(statement.claims))?;
@@ -149,7 +157,7 @@ fn print(out: &mut dyn Write, title: &str, value: &Value) -> Result<(), CliError
 
 fn report(output: Output, out: &mut dyn Write, told: &Value, reason: &str) -> Result<Status, CliError> {
     match output {
-        Output::Json => writeln!(out, "{told}")?,
+        Output::Json => writeln!(out, "{told:#}")?,
         Output::Text => writeln!(out, "REFUSED   {reason}")?,
     }
     Ok(Status::Bad)

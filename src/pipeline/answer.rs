@@ -133,20 +133,7 @@ impl Refusal<'_> {
     /// The answer.
     pub fn answer(&self, correlation: Correlation) -> Response<Body> {
         let told = self.told();
-        let violations = match self {
-            Self::Decided(trace) => {
-                trace.failures().take(MAX_VIOLATIONS).map(|step| Violation::from(&*step.rule)).collect()
-            }
-            Self::Conflict(rule) => vec![Violation::from(*rule)],
-            _ => Vec::new(),
-        };
-        let body = serde_json::to_vec(&ErrorBody {
-            error: &told.error,
-            error_description: &told.description,
-            decision_id: correlation.decision,
-            violations,
-        })
-        .unwrap_or_default();
+        let body = serde_json::to_vec(&self.body(&told, correlation.decision)).unwrap_or_default();
         let mut response = json(told.status, Bytes::from(body), correlation);
         if let Some(seconds) = told.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -155,6 +142,23 @@ impl Refusal<'_> {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
         }
         response
+    }
+
+    /// Status and body of the answer as a person reads them, without the ids of an exchange.
+    pub fn preview(&self) -> (StatusCode, String) {
+        let told = self.told();
+        (told.status, serde_json::to_string_pretty(&self.body(&told, None)).unwrap_or_default())
+    }
+
+    fn body<'a>(&'a self, told: &'a Told, decision_id: Option<DecisionId>) -> ErrorBody<'a> {
+        let violations = match self {
+            Self::Decided(trace) => {
+                trace.failures().take(MAX_VIOLATIONS).map(|step| Violation::from(&*step.rule)).collect()
+            }
+            Self::Conflict(rule) => vec![Violation::from(*rule)],
+            _ => Vec::new(),
+        };
+        ErrorBody { error: &told.error, error_description: &told.description, decision_id, violations }
     }
 
     fn told(&self) -> Told {
