@@ -58,6 +58,16 @@ async fn check_tells_good_bad_missing_and_misused_apart() {
     assert_eq!(status, 1, "{err}");
     assert!(err.contains("broken.toml:9") && err.contains("org_id"), "{err}");
 
+    let (status, out, err) = told(&dcrgate(home.path(), &["check", "--config", "faulty.toml", "--output", "json"]));
+    let found: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((status, err.as_str(), &found["valid"]), (1, "", &false.into()));
+    let (status, out, err) = told(&dcrgate(home.path(), &["run", "--config", "faulty.toml"]));
+    assert_eq!((status, out.as_str()), (1, ""));
+    assert!(err.contains("did you mean `request`?"), "run says what check says: {err}");
+    let (status, _, err) = told(&dcrgate(home.path(), &["audit", "list", "--config", "faulty.toml"]));
+    assert_eq!(status, 3);
+    assert!(err.contains("`dcrgate check --config faulty.toml`"), "{err}");
+
     let (status, out, err) = told(&dcrgate(home.path(), &["check", "--config", "nowhere.toml"]));
     assert_eq!((status, out.as_str()), (3, ""));
     assert!(err.contains("nowhere.toml"), "{err}");
@@ -107,31 +117,26 @@ fn write_request(world: &World) -> String {
 
 const PARAMS: &str = r#"{"environment":"sandbox","issuers":["Open Banking Brasil sandbox SSA issuer"]}"#;
 
+/// Whose certificate, by which rules, with which trust.
+const TRUSTED: &[&str] = &[
+    "--cert",
+    "tpp.pem",
+    "--policy",
+    "open-finance-brasil",
+    "--params",
+    PARAMS,
+    "--anchors",
+    "certs/authorities/clients-root.pem",
+];
+const WITH_KEYS: &[&str] = &["--keys", "directory.json", "--software-keys", "own.json"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn explain_judges_files_as_the_server_would() {
     let (home, world) = world(|text| text).await;
     write_request(&world);
     let at = world.now().to_string();
-    let explain = |more: &[&str]| {
-        let anchors = "certs/authorities/clients-root.pem";
-        let base = [
-            "explain",
-            "request.json",
-            "--cert",
-            "tpp.pem",
-            "--policy",
-            "open-finance-brasil",
-            "--params",
-            PARAMS,
-            "--anchors",
-            anchors,
-            "--keys",
-            "directory.json",
-            "--software-keys",
-            "own.json",
-        ];
-        told(&dcrgate(home.path(), &[&base, more].concat()))
-    };
+    let explain =
+        |more: &[&str]| told(&dcrgate(home.path(), &[&["explain", "request.json"], TRUSTED, WITH_KEYS, more].concat()));
     let (status, out, err) = explain(&["--at", &at]);
     assert_eq!((status, err.as_str()), (0, ""), "{out}");
     assert!(out.starts_with("ADMITTED  by open-finance-brasil 2.1.0"), "{out}");
@@ -153,18 +158,91 @@ async fn explain_judges_files_as_the_server_would() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn explain_shows_every_failure_and_the_answer() {
+    let (home, world) = world(|text| text).await;
+    write_request(&world);
+    let text = std::fs::read_to_string(world.path("request.json")).expect("a request");
+    let mut request: Value = serde_json::from_str(&text).expect("JSON");
+    request["scope"] = "openid nonsense".into();
+    request["subject_type"] = "pairwise".into();
+    std::fs::write(world.path("request.json"), request.to_string()).expect("written");
+    let (status, out, err) = told(&dcrgate(home.path(), &[&["explain", "request.json"], TRUSTED, WITH_KEYS].concat()));
+    assert_eq!((status, err.as_str()), (1, ""));
+    let (head, trace) = out.split_once("\n\n  pass").expect("steps");
+    assert!(head.starts_with("REFUSED   by open-finance-brasil 2.1.0: invalid_client_metadata (2 checks failed)\n"));
+    assert!(head.contains("\ncertificate  CN=explained") && head.contains("PS256 by key signer"), "{head}");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/explain-refused.txt");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&golden, format!("  pass{trace}")).expect("written");
+    }
+    let wanted = std::fs::read_to_string(&golden).unwrap_or_default();
+    assert_eq!(wanted, format!("  pass{trace}"), "BLESS=1 cargo test --test cli");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_says_what_it_was_not_given() {
+    let (home, world) = world(|text| text).await;
+    write_request(&world);
+    let explain =
+        |arguments: &[&[&str]]| told(&dcrgate(home.path(), &[&["explain"], arguments.concat().as_slice()].concat()));
+    let (status, out, _) = explain(&[&["request.json"], TRUSTED]);
+    assert_eq!(status, 1);
+    assert!(out.contains("ERROR   statement.keys") && out.contains("found: not given: use --keys"), "{out}");
+    assert!(out.contains("HTTP 503 "), "an outage of ours is not the caller's fault: {out}");
+
+    let untrusted = &["--cert", "tpp.pem", "--policy", "open-finance-brasil", "--params", PARAMS];
+    let (status, _, err) = explain(&[&["request.json"], untrusted]);
+    assert_eq!(status, 2);
+    assert!(err.contains("--anchors"), "{err}");
+    let (status, out, err) = explain(&[&["request.json", "--assume-trusted"], untrusted, WITH_KEYS]);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+
+    std::fs::write(world.path("twice.json"), r#"{"scope": "a", "scope": "b"}"#).expect("written");
+    let (status, out, _) = explain(&[&["twice.json", "--output", "json"], TRUSTED]);
+    let told: Value = serde_json::from_str(&out).expect("JSON, whatever is wrong");
+    assert_eq!((status, &told["outcome"], &told["answer"]["status"]), (1, &"rejected".into(), &400.into()));
+    assert_eq!(told["answer"]["body"]["error"], "invalid_request");
+
+    for (wrong, text, status) in [
+        (&["--policy", "open-finance-brazil"], "neither a file nor one of open-finance-brasil, rfc7591", 3),
+        (&["--policy", "certs/store.key"], "the policy cannot be used", 2),
+        (&["--at", "yesterday"], "--at: not an RFC 3339 time", 2),
+        (&["--params", "{"], "--params: ", 2),
+        (&["--params", r#"{"enviroment":"x"}"#], "did you mean `environment`?", 2),
+        (&["--cert", "certs/store.key"], "certs/store.key: ", 3),
+        (&["--keys", "own.pem"], "cannot read own.pem: ", 3),
+    ] {
+        let kept = TRUSTED.chunks(2).filter(|pair| pair[0] != wrong[0]).flatten().copied().collect::<Vec<_>>();
+        let (got, out, err) = explain(&[&["request.json"], &kept, wrong]);
+        assert_eq!((got, out.as_str()), (status, ""), "{wrong:?} {err}");
+        assert!(err.starts_with("dcrgate: ") && err.contains(text), "{wrong:?} {err}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn statements_are_shown_and_verified() {
     let (home, world) = world(|text| text).await;
     let token = write_request(&world);
     let (status, out, _) = told(&dcrgate(home.path(), &["statement", "show", &token]));
     assert_eq!(status, 0);
     assert!(out.starts_with("NOT VERIFIED") && out.contains("\"software_id\""), "{out}");
+    let (_, out, _) = told(&dcrgate(home.path(), &["statement", "show", "--output", "json", &token]));
+    let shown: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((&shown["header"]["alg"], &shown["verified"]), (&"PS256".into(), &false.into()));
+    let (status, out, _) = told(&dcrgate(home.path(), &["statement", "show", "a.b"]));
+    assert_eq!((status, out.as_str()), (1, "REFUSED   the software statement does not have three parts\n"));
     let verify = |token: &str, more: &[&str]| {
         told(&dcrgate(home.path(), &[&["statement", "verify", "--keys", "directory.json", token], more].concat()))
     };
     let (status, out, _) = verify(&token, &["--policy", "open-finance-brasil"]);
     assert_eq!(status, 0);
     assert!(out.starts_with("VERIFIED  PS256 by key signer"), "{out}");
+    let (status, out, _) = verify(&token, &["--output", "json"]);
+    let shown: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((status, &shown["verified"], &shown["kid"]), (0, &true.into(), &"signer".into()));
+    assert_eq!(verify(&token, &["--keys", "own.json"]).0, 2, "one set of keys");
+    let (status, out, _) = told(&dcrgate(home.path(), &["statement", "verify", "--keys", "own.json", &token]));
+    assert_eq!((status, out.as_str()), (1, "REFUSED   no key of the set fits the header\n"));
     let forged = token.replace(token.rsplit('.').next().expect("a signature"), "AAAA");
     let (status, out, _) = verify(&forged, &["--output", "json"]);
     let told: Value = serde_json::from_str(&out).expect("JSON");
@@ -193,6 +271,10 @@ async fn audit_reads_beside_the_running_server() {
         let (status, out, _) = told(&dcrgate(&home, &["audit", "show", &id(&refused)]));
         assert_eq!(status, 0);
         assert!(out.contains("statement.present") && out.contains("invalid_software_statement"), "{out}");
+        assert!(out.contains("  FAIL    statement.present"), "{out}");
+        let (_, out, _) = told(&dcrgate(&home, &["audit", "show", &id(&admitted), "--output", "json"]));
+        let record: Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!((&record["outcome"], &record["entries"][1]["kind"]), (&"admitted".into(), &"closed".into()));
         assert!(!out.contains("registration_access_token"), "{out}");
         if running {
             gate.stop().await;
@@ -202,6 +284,38 @@ async fn audit_reads_beside_the_running_server() {
     assert_eq!(status, 1, "no such decision");
     assert_eq!(told(&dcrgate(&home, &["audit", "show", "nonsense"])).0, 2);
     assert_eq!(told(&dcrgate(&home, &["audit", "list", "--store", "nowhere.db"])).0, 3);
+}
+
+#[test]
+fn every_command_has_help_that_fits() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let help = |command: &[&str]| {
+        let (status, out, err) = told(&dcrgate(folder, &[command, &["--help"]].concat()));
+        assert_eq!((status, err.as_str()), (0, ""), "{command:?}");
+        assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");
+        out
+    };
+    let all = help(&[]);
+    assert!(all.contains("Exit status: 0 good, 1 "), "{all}");
+    for command in ["run", "check", "explain", "audit", "statement", "demo"] {
+        assert!(all.contains(&format!("\n  {command} ")), "{command} in {all}");
+        help(&[command]);
+    }
+    for command in [["explain"].as_slice(), &["audit", "list"], &["statement", "verify"]] {
+        let text = help(command);
+        assert!(text.contains(&format!("Examples:\n  dcrgate {} ", command.join(" "))), "{text}");
+    }
+    for command in [
+        ["check"].as_slice(),
+        &["explain"],
+        &["audit", "list"],
+        &["audit", "show"],
+        &["statement", "show"],
+        &["statement", "verify"],
+        &["demo"],
+    ] {
+        assert!(help(command).contains("[default: text]"), "{command:?} prints for programs too");
+    }
 }
 
 #[test]

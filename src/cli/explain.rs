@@ -189,7 +189,7 @@ fn evidence(
         |path: &Path| KeySet::from_json(read_text(path)?.as_bytes()).map_err(|fault| unusable(path, fault.to_string()));
     let mut evidence = decide::offline(Known::Value((Arc::new(peer), judgement)));
     evidence.statement_key = match &arguments.keys {
-        None => Known::Unavailable("not asked for: give them with --keys".into()),
+        None => Known::Unavailable("not given: use --keys".into()),
         Some(path) => {
             let keys = set(path)?;
             let chosen = decide::statement_header(request).and_then(|compact| choose(&keys, compact.header()));
@@ -197,7 +197,7 @@ fn evidence(
         }
     };
     evidence.software_keys = match &arguments.software_keys {
-        None => Known::Unavailable("not fetched: give them with --software-keys".into()),
+        None => Known::Unavailable("not fetched: use --software-keys".into()),
         Some(path) => Known::Value(Arc::new(set(path)?)),
     };
     if let Some(path) = &arguments.token {
