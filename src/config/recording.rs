@@ -15,12 +15,13 @@ pub enum RecordingError {
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The sealing key is none.
+    /// Nothing can be derived from the sealing key.
     #[error("the sealing key cannot be used")]
     SealingKey(#[from] SealError),
 }
 
-/// Opens store and ledger; `None` where the configuration gates nothing. Needs a runtime.
+/// Opens store and ledger; `None` without a store or its sealing key, which every configuration with a
+/// registration route has. Needs a runtime.
 ///
 /// # Errors
 /// 1. [`RecordingError::Store`], also when another process has the database.
@@ -28,7 +29,7 @@ pub enum RecordingError {
 pub fn open_recording(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Option<Arc<Recording>>, RecordingError> {
     let Some(written) = &settings.store else { return Ok(None) };
     let Some(secret) = &written.sealing_key else { return Ok(None) };
-    // 32 bytes of whatever length was configured.
+    // At least 32 bytes are configured, in whatever notation; a digest makes them 32.
     let sealer = Sealer::new(SealingKey::new(Digest::of(secret.expose()).as_bytes())?, Vec::new());
     let store = StoreSettings {
         path: written.sqlite.clone(),
@@ -43,4 +44,21 @@ pub fn open_recording(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Opt
         in_all: count(settings.audit.strangers_per_minute),
     };
     Ok(Some(Arc::new(Recording { ledger: Ledger::new(store, limits, Arc::clone(clock)), sealer })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{Folder, GOOD};
+    use crate::model::time::SystemClock;
+
+    #[tokio::test]
+    async fn a_written_key_keeps_its_id() {
+        let folder = Folder::with(&format!("{GOOD}[audit]\nreserve = 0\n"));
+        let settings = Settings::load(&folder.path()).unwrap().settings;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let recording = open_recording(&settings, &clock).unwrap().unwrap();
+        // Stored beside every answer: another id would make them all unreadable.
+        assert_eq!(recording.sealer.current().id(), "63ed31f28f2727c7");
+    }
 }
