@@ -18,13 +18,17 @@ fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-fn read(name: &str) -> Result<Source, String> {
-    let text = fs::read_to_string(folder("policies").join(name)).map_err(|error| error.to_string())?;
-    Ok(Source { name: format!("policies/{name}"), text })
+fn read(path: &str) -> Result<String, String> {
+    fs::read_to_string(folder(path)).map_err(|error| error.to_string())
+}
+
+fn source(name: &str) -> Source {
+    let name = format!("policies/{name}");
+    Source { text: read(&name).unwrap(), name }
 }
 
 fn make(name: &str, params: &Map<String, Value>) -> Option<Policy> {
-    let source = read(name).unwrap();
+    let source = source(name);
     let faults = Faults::new();
     let policy = compile(&source.name, &source.text, &read, params, &faults);
     let problems: Vec<String> = faults.into_problems().iter().map(ToString::to_string).collect();
@@ -33,7 +37,7 @@ fn make(name: &str, params: &Map<String, Value>) -> Option<Policy> {
 }
 
 fn holds(name: &str) {
-    let source = read(&format!("{name}.cases.toml")).unwrap();
+    let source = source(&format!("{name}.cases.toml"));
     let faults = Faults::new();
     let suite = Suite::read(&source.name, &source.text, &faults);
     let problems: Vec<String> = faults.into_problems().iter().map(ToString::to_string).collect();

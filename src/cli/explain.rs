@@ -1,5 +1,6 @@
 //! `explain`: a request on file, judged offline by the same `decide` as the server's.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::steps::{self, Line};
 use super::{CliError, Output, Status, read_text, time_or_now};
 use crate::audit::Text;
 use crate::jose::choose;
-use crate::model::document::{Faults, Source};
+use crate::model::document::Faults;
 use crate::model::evidence::{Evidence, Known};
 use crate::model::facts::Operation;
 use crate::model::id::AuthorityName;
@@ -125,7 +126,7 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
     })
 }
 
-/// Compiles a policy file; what it extends is read beside it.
+/// Compiles a policy file. What it builds on is a file as in the server, or else one of the packs.
 pub(super) fn compile(path: &Path, params: &Map<String, Value>) -> Result<Policy, CliError> {
     // A name without a file is one of the packs that come with the program.
     let built_in = path.to_str().filter(|_| !path.exists()).and_then(packs::pack);
@@ -138,15 +139,13 @@ pub(super) fn compile(path: &Path, params: &Map<String, Value>) -> Result<Policy
             return Err(CliError::Unable(format!("no policy `{path}`: neither a file nor one of {packs}")));
         }
     };
-    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    let read = |name: &str| {
-        let beside = folder.join(name);
-        if let Some(text) = packs::pack(name).filter(|_| !beside.exists()) {
-            return Ok(Source { name: name.to_owned(), text: text.to_owned() });
+    let read = |base: &str| {
+        let base = Path::new(base);
+        let name = base.file_name().and_then(OsStr::to_str).filter(|_| !base.exists());
+        match name.and_then(packs::pack) {
+            Some(text) => Ok(text.to_owned()),
+            None => std::fs::read_to_string(base).map_err(|error| error.to_string()),
         }
-        std::fs::read_to_string(&beside)
-            .map(|text| Source { name: beside.display().to_string(), text })
-            .map_err(|error| error.to_string())
     };
     let faults = Faults::new();
     let policy = crate::policy::compile(&path.display().to_string(), &text, &read, params, &faults);

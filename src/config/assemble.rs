@@ -15,7 +15,7 @@ use super::routes::{PolicyChoice, RouteKind as Written};
 use super::{Settings, listeners as written};
 use crate::headers::forwarded::PublicBase;
 use crate::jose::{KeySets, SoftwareKeys};
-use crate::model::document::{Faults, Source};
+use crate::model::document::Faults;
 use crate::model::id::AuthorityName;
 use crate::model::time::Clock;
 use crate::pipeline::routes::{Host, PolicyUse, ProxyRoute, RegistrationRoute, Route, RouteKind, Routes};
@@ -145,7 +145,7 @@ fn policies<'s>(settings: &'s Settings, faults: &Faults) -> BTreeMap<&'s str, Ar
         .policies
         .iter()
         .filter_map(|(name, written)| {
-            let read = |extends: &str| written.base(extends).map(|(name, text)| Source { name, text });
+            let read = |path: &str| written.base(path);
             let policy = crate::policy::compile(&written.file, &written.text, &read, &written.params, faults)?;
             Some((name.as_str(), Arc::new(policy)))
         })

@@ -4,15 +4,15 @@
 //! `extends` are read here too, so that the digest of the configuration covers
 //! them and compiling needs no file.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use super::Reading;
 use super::files::{Files, reason};
 use super::names::Names;
-use crate::model::document::{Document, Faults, Located, Place, Section};
+use crate::model::document::{Located, Place, Section};
 use crate::model::id::AuthorityName;
 
 /// A policy as deployed.
@@ -22,7 +22,7 @@ pub struct Policy {
     pub file: String,
     /// Its text.
     pub text: String,
-    bases: BTreeMap<String, Result<(String, String), String>>,
+    bases: Bases,
     /// Whose certificates it accepts; at least one.
     pub authorities: Vec<AuthorityName>,
     /// The policy's role for keys (such as `statement`) to the name of a key set.
@@ -34,15 +34,17 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The name and text of the file that an `extends` in this policy, or in one of its bases, means:
-    /// a path relative to the file that says so, with or without `.toml`.
+    /// The text of a file that this policy builds on, by its path from the folder of the configuration file.
     ///
     /// # Errors
     /// Why it could not be read, in a few words.
-    pub fn base(&self, extends: &str) -> Result<(String, String), String> {
-        self.bases.get(extends).cloned().unwrap_or_else(|| Err("not a file that this policy builds on".to_owned()))
+    pub fn base(&self, path: &str) -> Result<String, String> {
+        self.bases.get(path).cloned().unwrap_or_else(|| Err("not a file that this policy builds on".to_owned()))
     }
 }
+
+/// Texts by path, or why there is none.
+type Bases = BTreeMap<String, Result<String, String>>;
 
 /// Reads every `[policies.NAME]`.
 pub(super) fn policies(sections: Vec<(Located<String>, Section<'_>)>, from: &Reading<'_>) -> BTreeMap<String, Policy> {
@@ -82,37 +84,15 @@ fn policy(section: Section<'_>, from: &Reading<'_>) -> Option<Policy> {
     Some(Policy { file: file.value, text, bases, authorities, key_sets, params, place: file.place })
 }
 
-/// Follows `extends` from file to file. Whether the chain makes sense is for the compiler to say.
-fn bases(files: &Files<'_>, file: &str, text: &str) -> BTreeMap<String, Result<(String, String), String>> {
-    let mut found: BTreeMap<String, Result<(String, String), String>> = BTreeMap::new();
-    let mut folder = Path::new(file).parent().map(Path::to_path_buf).unwrap_or_default();
-    let mut next = extends(text);
-    while let Some(base) = next.filter(|base| !found.contains_key(base) && found.len() < MAX_BASES) {
-        let (path, read) = read_base(files, &folder, &base);
-        next = read.as_ref().ok().and_then(|text| extends(text));
-        folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        found.insert(base, read.map(|text| (path.display().to_string(), text)));
-    }
-    found
+/// What `extends` leads to. Whether the chain makes sense is for the compiler to say.
+fn bases(files: &Files<'_>, file: &str, text: &str) -> Bases {
+    let found = RefCell::new(Bases::new());
+    let read = |path: &str| {
+        let read = files.bytes(&files.resolve(path)).map_err(|error| reason(&error));
+        let text = read.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned()));
+        found.borrow_mut().insert(path.to_owned(), text.clone());
+        text
+    };
+    crate::policy::follow(file, text, &read);
+    found.into_inner()
 }
-
-fn read_base(files: &Files<'_>, folder: &Path, base: &str) -> (PathBuf, Result<String, String>) {
-    let mut path = folder.join(base);
-    if path.extension().is_none_or(|extension| extension != "toml") {
-        path.as_mut_os_string().push(".toml");
-    }
-    let read = files.bytes(&files.resolve(&path.to_string_lossy()));
-    let text = read.map_err(|error| format!("cannot read `{}`: {}", path.display(), reason(&error)));
-    let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned()));
-    (path, text)
-}
-
-/// The value of `extends`; faults of the policy file are told when it is compiled.
-fn extends(text: &str) -> Option<String> {
-    let unheard = Faults::new();
-    let document = Document::parse("", text, &unheard);
-    document.root(&unheard).text("extends").map(|base| base.value)
-}
-
-/// A regime builds on a family, a family on a standard: more is a loop or a puzzle.
-const MAX_BASES: usize = 8;

@@ -148,9 +148,9 @@ fn policies_bring_their_bases() {
     folder.write("packs/standard.toml", "extends = \"missing\"\n");
     let settings = folder.load().unwrap().settings;
     let policy = &settings.policies["scheme"];
-    assert_eq!(policy.base("packs/family").unwrap().0, "packs/family.toml");
-    assert_eq!(policy.base("standard.toml").unwrap().1, "extends = \"missing\"\n");
-    assert_eq!(policy.base("missing").unwrap_err(), "cannot read `packs/missing.toml`: no such file");
+    assert_eq!(policy.base("packs/family.toml").unwrap(), "extends = \"standard.toml\"\n");
+    assert_eq!(policy.base("packs/standard.toml").unwrap(), "extends = \"missing\"\n");
+    assert_eq!(policy.base("packs/missing.toml").unwrap_err(), "no such file");
     assert!(settings.watched_files().any(|path| path.ends_with("packs/standard.toml")));
     folder.write("packs/standard.toml", "extends = \"standard.toml\"\n");
     assert!(folder.load().is_ok(), "a loop is for the compiler to refuse");

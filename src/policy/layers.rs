@@ -1,18 +1,30 @@
 //! A policy file and the files that it extends, nearest first.
 
+use std::path::Path;
+
 use serde_json::{Map, Value};
 
 use crate::model::digest::Digest;
-use crate::model::document::{Document, Faults, Place, Section, Source, nearest};
+use crate::model::document::{Document, Faults, Place, Section, nearest};
 
 /// Files in one chain of `extends`: a deployment, a regime, a base, and one to spare.
 const MAX_FILES: usize = 4;
 
-/// Reads every file of the chain.
+/// The file that `extends` means in a policy file: a path relative to the folder of that file, with or
+/// without `.toml`.
+fn base(file: &str, extends: &str) -> String {
+    let mut path = Path::new(file).parent().unwrap_or(Path::new("")).join(extends);
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        path.as_mut_os_string().push(".toml");
+    }
+    path.display().to_string()
+}
+
+/// Reads every file of the chain, each by its path from where `name` starts.
 pub(super) fn load(
     name: &str,
     text: &str,
-    read: &dyn Fn(&str) -> Result<Source, String>,
+    read: &dyn Fn(&str) -> Result<String, String>,
     faults: &Faults,
 ) -> Vec<Document> {
     let mut documents = vec![Document::parse(name, text, faults)];
@@ -23,14 +35,15 @@ pub(super) fn load(
             faults.error(Some(&extends.place), message, None);
             break;
         }
-        match read(&extends.value) {
-            Ok(source) if documents.iter().any(|document| document.source().name == source.name) => {
-                faults.error(Some(&extends.place), "this policy extends itself", None);
-                break;
-            }
-            Ok(source) => documents.push(Document::parse(source.name, source.text, faults)),
+        let path = base(&nearest.source().name, &extends.value);
+        if documents.iter().any(|document| document.source().name == path) {
+            faults.error(Some(&extends.place), "this policy extends itself", None);
+            break;
+        }
+        match read(&path) {
+            Ok(text) => documents.push(Document::parse(path, text, faults)),
             Err(why) => {
-                faults.error(Some(&extends.place), format!("`{}` cannot be read: {why}", extends.value), None);
+                faults.error(Some(&extends.place), format!("`{path}` cannot be read: {why}"), None);
                 break;
             }
         }

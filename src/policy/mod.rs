@@ -27,7 +27,7 @@ mod read;
 mod rules;
 
 pub use gates::{GATES, Gate, StatementPolicy};
-pub use read::compile;
+pub use read::{compile, follow};
 
 use cel::{Code, Library, Session, TooLong, Uses, Values};
 use forward::Forward;

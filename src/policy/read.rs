@@ -10,7 +10,7 @@ use super::gates::{GATES, Gates};
 use super::{Description, Limits, Policy, SubjectClaims, layers};
 use crate::checks::active::Texts;
 use crate::checks::{ALL, About, Active, Settings, SoftwareKeysPolicy};
-use crate::model::document::{Faults, Located, Section, Source, nearest};
+use crate::model::document::{Faults, Located, Section, nearest};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
 use crate::model::metadata::{MEMBERS, Member, member};
@@ -44,13 +44,13 @@ const SWITCHES: &[(&str, Switch)] =
 
 /// Reads a policy.
 ///
-/// `read` gives the file that `extends` names, or why it cannot;
-/// `params` are the deployment's parameters. Every fault is recorded; the policy is
+/// `read` gives the text of a file that the policy builds on, or why it cannot: what `extends` says is
+/// resolved to a path that starts where `name` starts. `params` are the deployment's parameters. Every fault is recorded; the policy is
 /// there when none is an error.
 pub fn compile(
     name: &str,
     text: &str,
-    read: &dyn Fn(&str) -> Result<Source, String>,
+    read: &dyn Fn(&str) -> Result<String, String>,
     params: &Map<String, Value>,
     faults: &Faults,
 ) -> Option<Policy> {
@@ -103,6 +103,12 @@ pub fn compile(
     forward.derived.iter().for_each(|derived| early.add(&library.uses(&derived.code)));
     forward.uses = early;
     Some(Policy { about, gates, software_keys, checks, rulings, forward, subject, library, uses, limits: limits() })
+}
+
+/// Reads what a policy builds on and lets it go, so that a caller can keep the texts for [`compile`], which
+/// tells every fault.
+pub fn follow(name: &str, text: &str, read: &dyn Fn(&str) -> Result<String, String>) {
+    layers::load(name, text, read, &Faults::new());
 }
 
 /// What holds for every check and rule that does not say otherwise.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::model::claim::ClaimKind;
-use crate::model::document::{Faults, Source};
+use crate::model::document::Faults;
 use crate::model::evidence::Known;
 use crate::model::facts::Operation;
 use crate::model::time::Timestamp;
@@ -24,7 +24,7 @@ fn object(value: Value) -> Map<String, Value> {
 fn compiled(files: &[(&str, &str)], params: Value) -> Result<Policy, Vec<String>> {
     let read = |name: &str| {
         let found = files.iter().find(|(known, _)| *known == name);
-        found.map(|(name, text)| Source { name: (*name).into(), text: (*text).into() }).ok_or("no such file".to_owned())
+        found.map(|(_, text)| (*text).to_owned()).ok_or("no such file".to_owned())
     };
     let faults = Faults::new();
     let (name, text) = files[0];

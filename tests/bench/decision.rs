@@ -13,7 +13,7 @@ use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dcrgate::jose::{Algorithm, Compact, choose};
-use dcrgate::model::document::{Faults, Source};
+use dcrgate::model::document::Faults;
 use dcrgate::model::evidence::{Evidence, Known};
 use dcrgate::model::facts::{Facts, Operation};
 use dcrgate::model::id::AuthorityName;
@@ -98,17 +98,14 @@ fn modulus(key: &Jwk) -> &str {
 
 fn pack(world: &World) -> Policy {
     let folder = world.path("policies");
-    let read = |name: &str| {
-        let text = std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string())?;
-        Ok(Source { name: name.to_owned(), text })
-    };
+    let read = |path: &str| std::fs::read_to_string(folder.join(path)).map_err(|error| error.to_string());
     let params = serde_json::json!({
         "environment": "sandbox",
         "issuers": [dcrgate::sandbox::statement::ISSUER],
         "fetch_hosts": [world.directory.authority()],
     });
     let faults = Faults::new();
-    let text = read("open-finance-brasil.toml").expect("the pack").text;
+    let text = read("open-finance-brasil.toml").expect("the pack");
     let params = params.as_object().expect("an object");
     policy::compile("open-finance-brasil.toml", &text, &read, params, &faults).expect("compiles")
 }
