@@ -21,6 +21,8 @@ mod disk;
 mod fail_closed;
 #[path = "support/gate.rs"]
 mod gate;
+#[path = "support/http2.rs"]
+mod http2;
 #[path = "reliability/identity_server.rs"]
 mod identity_server;
 #[path = "reliability/limits.rs"]

@@ -19,6 +19,8 @@ mod frames;
 mod gate;
 #[path = "threats/headers.rs"]
 mod headers;
+#[path = "support/http2.rs"]
+mod http2;
 #[path = "threats/paths.rs"]
 mod paths;
 #[path = "threats/pipelines.rs"]

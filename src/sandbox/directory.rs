@@ -114,7 +114,7 @@ pub enum Behaviour {
     ServeGarbage,
     /// Answers 200 with a maintenance page.
     ServeHtml,
-    /// Answers 302 to the same path of another host.
+    /// Answers 302 to the same path below [`ELSEWHERE`], of its own host: whoever follows is counted there.
     Redirect,
     /// Keeps requests waiting until it is told otherwise.
     Hold,
@@ -148,7 +148,7 @@ impl Answer for Shelf {
             Behaviour::ServeHtml => wire::plain(StatusCode::OK, "text/html", "<h1>Back soon</h1>"),
             Behaviour::Redirect => {
                 let mut answer = wire::plain(StatusCode::FOUND, "text/plain", "");
-                let location = http::HeaderValue::try_from(format!("https://elsewhere.example{path}")).ok()?;
+                let location = http::HeaderValue::try_from(format!("{ELSEWHERE}{path}")).ok()?;
                 answer.headers_mut().insert(http::header::LOCATION, location);
                 answer
             }
@@ -162,6 +162,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Where the keys that sign statements stand.
 pub const KEYS_PATH: &str = "/openbanking.jwks";
+/// Where [`Behaviour::Redirect`] leads, before the path that was asked for.
+pub const ELSEWHERE: &str = "/elsewhere";
 
 #[cfg(test)]
 mod tests {
@@ -220,7 +222,7 @@ mod tests {
         visit.directory.behave(Behaviour::ServeHtml);
         assert_eq!(visit.fetch(KEYS_PATH).await.headers()["content-type"], "text/html");
         visit.directory.behave(Behaviour::Redirect);
-        assert!(visit.fetch(KEYS_PATH).await.headers().contains_key("location"));
+        assert_eq!(visit.fetch(KEYS_PATH).await.headers()["location"], "/elsewhere/openbanking.jwks");
         visit.directory.behave(Behaviour::Hold);
         let release = async {
             while visit.directory.fetches(KEYS_PATH) < 5 {

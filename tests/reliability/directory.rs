@@ -2,7 +2,7 @@
 //!
 //! Signing keys and the keys of software come from two directories here, so that one can fail alone.
 
-use dcrgate::sandbox::directory::{Behaviour, KEYS_PATH};
+use dcrgate::sandbox::directory::{Behaviour, ELSEWHERE, KEYS_PATH};
 use dcrgate::sandbox::statement::{KeyUse, Signature, SigningKey};
 use dcrgate::sandbox::{Directory, KeyKind, Validity, World};
 
@@ -92,6 +92,7 @@ async fn outage(behaviour: Behaviour, name: &str) {
     assert_eq!(answer.outcome(), (503, "temporarily_unavailable"), "{name}: an outage is not the client's fault");
     assert!(answer.retry_after.is_some(), "{name}");
     assert_eq!((keyed.keys.fetches(KEYS_PATH), keyed.forwarded()), (before + 1, 2), "{name}");
+    assert_eq!(keyed.keys.fetches(&format!("{ELSEWHERE}{KEYS_PATH}")), 0, "{name}: no redirection is followed");
     assert_eq!(keyed.good("after it").await.status, 201, "{name}: the old set stays");
 }
 
