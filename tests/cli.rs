@@ -297,7 +297,7 @@ fn every_command_has_help_that_fits() {
     };
     let all = help(&[]);
     assert!(all.contains("Exit status: 0 good, 1 "), "{all}");
-    for command in ["run", "check", "explain", "audit", "statement", "demo"] {
+    for command in ["run", "check", "explain", "audit", "policy", "statement", "demo"] {
         assert!(all.contains(&format!("\n  {command} ")), "{command} in {all}");
         help(&[command]);
     }
@@ -310,6 +310,7 @@ fn every_command_has_help_that_fits() {
         &["explain"],
         &["audit", "list"],
         &["audit", "show"],
+        &["policy", "functions"],
         &["statement", "show"],
         &["statement", "verify"],
         &["demo"],

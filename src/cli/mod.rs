@@ -7,6 +7,7 @@ pub mod audit;
 pub mod check;
 pub mod demo;
 pub mod explain;
+pub mod policy;
 pub mod problems;
 pub mod run;
 pub mod statement;
@@ -53,6 +54,9 @@ enum Command {
     /// Look at decisions on record.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Look up, show, compare, try and write policies.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Look at software statements.
     #[command(subcommand)]
     Statement(statement::StatementCommand),
@@ -178,6 +182,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check(&arguments, &mut out),
         Command::Explain(arguments) => explain::explain(&arguments, &mut out),
         Command::Audit(command) => audit(&command, &mut out),
+        Command::Policy(command) => policy::policy(&command, &mut out),
         Command::Statement(command) => statement::statement(&command, &mut out),
         Command::Demo(arguments) => demo(&arguments, &mut out),
     };

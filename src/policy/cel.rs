@@ -29,11 +29,13 @@ mod functions;
 mod names;
 mod scope;
 mod values;
+mod vocabulary;
 
 pub use compile::{Builder, Compiled, Slot, constant};
 pub use functions::{FUNCTIONS, Signature};
 pub use scope::{ROOTS, Schema, Scope};
 pub use values::{TooLong, Values};
+pub use vocabulary::{FACTS, LIMITS, Limit, MACROS, OPERATORS, Word, type_of};
 
 /// Bytes of one expression: `cel` recurses once per operator of a chain, and a
 /// 64 MiB stack was found to hold ten times as many as fit in here.
