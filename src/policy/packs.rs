@@ -1,15 +1,30 @@
 //! The policies that come with dcrgate, as its repository has them in `policies/`.
 
-/// File name and text of every pack.
-pub const PACKS: &[(&str, &str)] = &[
-    ("open-finance-brasil.toml", include_str!("../../policies/open-finance-brasil.toml")),
-    ("rfc7591.toml", include_str!("../../policies/rfc7591.toml")),
-];
+/// Makes the lists from names, in alphabetical order: a policy and its cases are there together or not at all.
+macro_rules! packs {
+    ($($name:literal),+ $(,)?) => {
+        /// File name and text of every pack.
+        pub const PACKS: &[(&str, &str)] =
+            &[$((concat!($name, ".toml"), include_str!(concat!("../../policies/", $name, ".toml")))),+];
+
+        /// File name and text of the cases of every pack, in the same order.
+        pub const CASES: &[(&str, &str)] =
+            &[$((concat!($name, ".cases.toml"), include_str!(concat!("../../policies/", $name, ".cases.toml")))),+];
+    };
+}
+
+packs!["open-finance-brasil", "rfc7591"];
 
 /// The text of a pack, by its name with or without `.toml`.
 pub fn pack(name: &str) -> Option<&'static str> {
     let wanted = name.strip_suffix(".toml").unwrap_or(name);
     PACKS.iter().find(|(file, _)| file.strip_suffix(".toml") == Some(wanted)).map(|(_, text)| *text)
+}
+
+/// The cases of a pack, by its name with or without `.toml`.
+pub fn cases(name: &str) -> Option<&'static str> {
+    let wanted = name.strip_suffix(".toml").unwrap_or(name);
+    CASES.iter().find(|(file, _)| file.strip_suffix(".cases.toml") == Some(wanted)).map(|(_, text)| *text)
 }
 
 #[cfg(test)]
@@ -26,5 +41,6 @@ mod tests {
         assert_eq!(files, PACKS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
         assert_eq!(pack("rfc7591"), pack("rfc7591.toml"));
         assert!(pack("rfc7591").is_some() && pack("nowhere").is_none());
+        assert_eq!(cases("rfc7591.toml").map(|text| text.contains("[[case]]")), Some(true));
     }
 }
