@@ -86,6 +86,7 @@ impl Suite {
             facts: defaults.as_ref().map(given::facts_of).unwrap_or_default(),
             now: defaults.as_ref().and_then(now),
             operation: defaults.as_ref().and_then(operation),
+            params: defaults.as_ref().map(params).unwrap_or_default(),
         };
         let sections = root.list("case");
         let count = sections.len();
@@ -167,6 +168,15 @@ struct Defaults {
     facts: Map<String, Value>,
     now: Option<Timestamp>,
     operation: Option<Operation>,
+    params: Map<String, Value>,
+}
+
+/// Parameters that stand in for the deployment's.
+fn params(section: &Section<'_>) -> Map<String, Value> {
+    match section.json("params").map(|found| found.value) {
+        Some(Value::Object(params)) => params,
+        _ => Map::new(),
+    }
 }
 
 fn now(section: &Section<'_>) -> Option<Timestamp> {
@@ -205,7 +215,12 @@ impl Case {
             given: Given::read(&facts, section)?,
             now: now?,
             operation: operation(section).or(defaults.operation).unwrap_or(Operation::Register),
-            params: map("params"),
+            params: defaults
+                .params
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .chain(params(section))
+                .collect(),
             accepted: accepted?.value,
             error: section.text("error").map(|text| text.value),
             failed: set("failed"),
