@@ -21,7 +21,7 @@ pub struct SoftwareKeysPolicy {
 }
 
 impl SoftwareKeysPolicy {
-    /// From the settings of `keys.encryption`.
+    /// From the settings of `keys.encryption` or `request.signature`.
     pub(crate) fn read(settings: &Settings<'_>) -> Option<Self> {
         let (claim, fetch_hosts) = (settings.text("claim"), settings.texts("fetch_hosts"));
         Some(Self { claim: claim?.value, fetch_hosts: fetch_hosts? })

@@ -9,6 +9,7 @@ use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::{Facts, Operation};
 use crate::model::metadata::{self, Kind};
+use crate::model::statement::JWT_CLAIMS;
 
 #[derive(Debug)]
 pub(super) struct MetadataMembers;
@@ -45,10 +46,11 @@ impl Check for MetadataMembers {
         &ABOUT
     }
 
-    fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
+    fn configure(&self, settings: &Settings<'_>, all: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
         let refuse_issued = settings.word("issued", &[("drop", false), ("refuse", true)]).unwrap_or(false);
         let refuse_unknown = settings.word("unknown", &[("ignore", false), ("refuse", true)]).unwrap_or(false);
-        Some(Box::new(Members { refuse_issued, refuse_unknown }))
+        let signed = all.get("request.signature").is_some_and(Settings::is_there);
+        Some(Box::new(Members { refuse_issued, refuse_unknown, signed }))
     }
 }
 
@@ -56,6 +58,8 @@ impl Check for MetadataMembers {
 struct Members {
     refuse_issued: bool,
     refuse_unknown: bool,
+    /// Whether the request is a JWT, whose own claims are expected in it.
+    signed: bool,
 }
 
 impl Judge for Members {
@@ -74,6 +78,7 @@ impl Judge for Members {
                 Some(known) if known.kind == Kind::Issued && self.refuse_issued && !echo => {
                     report.fail(Failure::of(ISSUED).field(known.name));
                 }
+                None if self.signed && JWT_CLAIMS.contains(&name.as_str()) => {}
                 None if self.refuse_unknown => report.fail(Failure::of(UNKNOWN).detail(name.as_str())),
                 _ => {}
             }

@@ -28,6 +28,7 @@ mod redirects_statement;
 mod registration_duplicates;
 mod registration_owner;
 pub mod report;
+mod request_claims;
 mod scope_form;
 pub mod settings;
 mod statement_age;
@@ -93,6 +94,7 @@ pub const ALL: &[&dyn Check] = &[
     &statement_validity::StatementValidity,
     &statement_single_use::StatementSingleUse,
     &certificate_software::CertificateSoftware,
+    &request_claims::RequestClaims,
     &metadata_members::MetadataMembers,
     &metadata_types::MetadataTypes,
     &keys_source::KeysSource,

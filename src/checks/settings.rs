@@ -4,10 +4,25 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use crate::model::document::{Faults, Located, Place, Section, nearest};
 use crate::model::time;
+
+/// Bytes of a compiled pattern, the same as in rules.
+const MAX_PATTERN: usize = 1 << 20;
+
+/// A regular expression that a text as a whole has to match.
+#[derive(Debug)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Whether it does.
+    pub fn matches(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
 
 /// One table under the same name in a policy and the policies that it extends, nearest first.
 ///
@@ -99,6 +114,19 @@ impl<'d> Settings<'d> {
             _ => None,
         })
         .map(|found| found.value)
+    }
+
+    /// A regular expression that a text as a whole has to match.
+    pub fn pattern(&self, key: &str) -> Option<Pattern> {
+        let text = self.text(key)?;
+        let whole = format!("^(?:{})$", text.value);
+        // The text alone first: a bracket that it closes too early must not end the group around it.
+        let compiled =
+            Regex::new(&text.value).ok().and_then(|_| RegexBuilder::new(&whole).size_limit(MAX_PATTERN).build().ok());
+        if compiled.is_none() {
+            self.faults.error(Some(&text.place), format!("`{key}` is not a regular expression, or too large"), None);
+        }
+        compiled.map(Pattern)
     }
 
     /// One of a set of words, with the meaning of each.

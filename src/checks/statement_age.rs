@@ -42,7 +42,7 @@ static ABOUT: About = About {
 };
 
 /// 10^11 seconds is the year 5138: such a number counts milliseconds.
-const MILLISECONDS_FROM: f64 = 1e11;
+pub(super) const MILLISECONDS_FROM: f64 = 1e11;
 
 /// What a clock may be ahead of ours unless the policy says otherwise.
 pub(super) const DEFAULT_SKEW: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! A software statement (RFC 7591 §2.3) whose signature was verified.
+//! A software statement (RFC 7591 §2.3) whose signature was verified, and the names of JWT claims.
 
 use std::sync::Arc;
 
@@ -19,6 +19,10 @@ pub struct Statement {
     /// SHA-256 of the compact form, for the record.
     pub digest: Digest,
 }
+
+/// Claims that every JWT may have (RFC 7519 §4.1). Beside the members of a signed registration request they
+/// speak of the request itself, so they are no client metadata.
+pub const JWT_CLAIMS: &[&str] = &["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
 impl Statement {
     /// A claim that is a string.

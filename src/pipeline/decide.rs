@@ -85,6 +85,10 @@ pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
     let Ok(statement) = verified_statement(question, evidence, &mut trace) else {
         return decision(trace, Verdict::Refused, Subject::default(), None);
     };
+    if question.policy.request().is_some() {
+        trace.push(question.policy.gate(Gate::RequestSignature), Outcome::Fail, Some("the request is JSON".into()));
+        return decision(trace, Verdict::Refused, Subject::default(), statement);
+    }
     let metadata = question.policy.merge(question.request, statement.as_ref());
     let judged = question.policy.evaluate(
         &Facts {

@@ -8,7 +8,7 @@ use super::cel::{Code, Library, Session, Uses, Values};
 use crate::model::evidence::Known;
 use crate::model::facts::{Facts, Operation};
 use crate::model::metadata::{Kind, base_name, member};
-use crate::model::statement::Statement;
+use crate::model::statement::{JWT_CLAIMS, Statement};
 use crate::model::time::Timestamp;
 use crate::model::trace::{Outcome, Rule, Trace};
 
@@ -34,6 +34,8 @@ pub(super) struct Forward {
     /// Never forwarded.
     pub(super) drop: Vec<String>,
     pub(super) unknown: Unknown,
+    /// Whether requests are signed, and so hold claims beside their metadata.
+    pub(super) signed: bool,
     pub(super) uses: Uses,
 }
 
@@ -87,7 +89,7 @@ impl Forward {
     fn travels(&self, name: &str) -> bool {
         match member(name) {
             Some(known) => known.kind != Kind::Issued,
-            None => self.unknown == Unknown::Keep,
+            None => self.unknown == Unknown::Keep && !(self.signed && JWT_CLAIMS.contains(&name)),
         }
     }
 

@@ -26,7 +26,7 @@ pub mod packs;
 mod read;
 mod rules;
 
-pub use gates::{GATES, Gate, StatementPolicy};
+pub use gates::{ALGORITHMS, GATES, Gate, RequestPolicy, StatementPolicy};
 pub use read::{compile, follow};
 
 use cel::{Code, Library, Session, TooLong, Uses, Values};
@@ -126,6 +126,11 @@ impl Policy {
     /// How a software statement is to be verified; `None` where the policy reads none.
     pub const fn statement(&self) -> Option<&StatementPolicy> {
         self.gates.statement()
+    }
+
+    /// How a signed request is to be verified; `None` where requests are JSON.
+    pub const fn request(&self) -> Option<&RequestPolicy> {
+        self.gates.request()
     }
 
     /// Which key set of the software is wanted; `None` where the policy looks at none.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::cel::{self, Builder, Schema, Scope, Slot, Uses};
+use super::forward::Forward;
 use super::gates::{GATES, Gates};
 use super::{Description, Limits, Policy, SubjectClaims, layers};
 use crate::checks::active::Texts;
@@ -76,7 +77,8 @@ pub fn compile(
 
     let (gates, checks, software_keys) = read_checks(root.section("checks"), &default);
 
-    let mut builder = Builder::new(Schema { params: &params, claims: claims.as_deref() }, faults);
+    let signed = gates.request().is_some();
+    let mut builder = Builder::new(Schema { params: &params, claims: claims.as_deref(), signed }, faults);
     read_lets(&root, &mut builder);
     let drafts = read_rules(&root, &compute, &default, &mut builder);
     let (forward, derived) = read_forward(&root, &mut builder);
@@ -98,7 +100,7 @@ pub fn compile(
         ruling.codes().for_each(|code| uses.add(&library.uses(code)));
     }
     subject.roles.iter().for_each(|code| uses.add(&library.uses(code)));
-    let mut forward = forward;
+    let mut forward = Forward { signed, ..forward };
     let mut early = Uses::default();
     forward.derived.iter().for_each(|derived| early.add(&library.uses(&derived.code)));
     forward.uses = early;
@@ -174,6 +176,7 @@ fn read_checks(checks: Settings<'_>, default: &Defaults) -> (Gates, Vec<Active>,
         let group = groups.entry(group).or_insert_with(|| checks.section(group));
         all.insert(about.id, group.section(name));
     }
+    let faults = checks.faults();
     let gates = Gates::read(&all);
     let mut active = Vec::new();
     let mut off = Vec::new();
@@ -190,10 +193,19 @@ fn read_checks(checks: Settings<'_>, default: &Defaults) -> (Gates, Vec<Active>,
             active.push(Active::new(about, mode, texts, operations, judge));
         }
     }
-    let software_keys = all
+    let encryption = all
         .get("keys.encryption")
         .filter(|settings| settings.is_there() && !off.contains(&"keys.encryption"))
-        .and_then(SoftwareKeysPolicy::read);
+        .and_then(|settings| Some((settings, SoftwareKeysPolicy::read(settings)?)));
+    let request = gates.request().map(|request| &request.keys);
+    if let (Some((settings, own)), Some(other)) = (&encryption, request)
+        && own != other
+    {
+        let message = "`keys.encryption` and `request.signature` name different key sets";
+        let help = "one key set of the software is fetched: give both the same `claim` and `fetch_hosts`";
+        faults.error(settings.place().as_ref(), message, Some(help.to_owned()));
+    }
+    let software_keys = encryption.map(|(_, own)| own).or_else(|| request.cloned());
     // A check that is off may be left with settings that nobody reads.
     all.into_iter().filter(|(id, _)| !off.contains(id)).for_each(|(_, settings)| settings.finish());
     groups.into_values().for_each(Settings::finish);

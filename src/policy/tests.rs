@@ -11,6 +11,8 @@ use crate::model::evidence::Known;
 use crate::model::facts::Operation;
 use crate::model::time::Timestamp;
 
+mod signed_requests;
+
 const HEAD: &str = "id = 'p'\nversion = '1'\ntitle = 't'\nspec = 's'\n";
 
 fn object(value: Value) -> Map<String, Value> {

@@ -86,7 +86,7 @@ pub(crate) const HOMES: &[Home] = &[
     home("mimalloc", &["src/main.rs"], "the program chooses its allocator, the library does not"),
     home("moka", &["src/tls/", "src/jose/", "src/audit/"], "caches that a stranger can fill are bounded, and few"),
     home("rcgen", &["src/sandbox/"], "certificates are made for the demo only"),
-    home("regex", &["src/policy/"], "patterns are literals of rules, compiled at load"),
+    home("regex", &["src/policy/", "src/checks/settings.rs"], "patterns are literals of policies, compiled at load"),
     home("reqwest", &["src/net/"], "outbound fetches are bounded and filtered in one place"),
     home("rusqlite", &["src/store/"], "SQL stays behind whole operations"),
     home(

@@ -12,6 +12,7 @@ use super::{Code, MAX_NESTING, Members, Uses};
 use crate::checks::subject::ATTRIBUTES;
 use crate::model::document::{Faults, Located, nearest};
 use crate::model::metadata::{MEMBERS, member};
+use crate::model::statement::JWT_CLAIMS;
 use ::cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators};
 use ::cel::parser::Expression;
 
@@ -224,6 +225,7 @@ impl Walk<'_, '_> {
         }
         let Some(first) = first.filter(|first| first.is_field) else { return };
         match root {
+            "request" if self.walker.schema.signed && JWT_CLAIMS.contains(&first.name.as_str()) => {}
             "request" | "metadata" if member(&first.name).is_none() => {
                 let help = "read a member that is not registered as request['name']";
                 self.unknown_field(id, root, &first.name, MEMBERS.iter().map(|member| member.name), help);

@@ -35,4 +35,6 @@ pub struct Schema<'a> {
     pub params: &'a Map<String, Value>,
     /// Claims of the statement, where the policy lists them.
     pub claims: Option<&'a [String]>,
+    /// Whether requests are signed, and so hold the claims of a JWT.
+    pub signed: bool,
 }
