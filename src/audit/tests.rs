@@ -121,7 +121,13 @@ fn ending(outcome: Outcome, status: u16) -> Ending<'static> {
 }
 
 fn jti(key: &str) -> Claim {
-    Claim { kind: ClaimKind::Jti, key: key.into(), expires: None, refusal: rule("statement.unused", Mode::Enforce) }
+    Claim {
+        kind: ClaimKind::Jti,
+        key: key.into(),
+        expires: None,
+        units: 1,
+        refusal: rule("statement.unused", Mode::Enforce),
+    }
 }
 
 #[tokio::test]

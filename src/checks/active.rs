@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::report::{Failure, Report};
+use super::report::{Asker, Failure, Report};
 use super::{About, Judge};
 use crate::model::claim::Claim;
 use crate::model::error_code::ErrorCode;
@@ -57,7 +57,13 @@ impl Active {
         judge: Box<dyn Judge>,
     ) -> Self {
         let operations = operations.unwrap_or_else(|| about.operations.to_vec());
-        Self { rule: Arc::new(texts.rule(about, mode)), texts, operations, judge }
+        let mut rule = texts.rule(about, mode);
+        if let Some((code, fault)) = judge.taken() {
+            rule.error = texts.error.clone().unwrap_or(code);
+            rule.message = texts.message.clone().unwrap_or_else(|| fault.message.into());
+            rule.hint = texts.hint.clone().or_else(|| Some(fault.hint.into()));
+        }
+        Self { rule: Arc::new(rule), texts, operations, judge }
     }
 
     /// The rule under which it reports.
@@ -67,11 +73,11 @@ impl Active {
 
     /// Runs the check, adds its steps to the trace and its claims to `claims`.
     /// Gives whether what comes after it is still worth a look.
-    pub fn run(&self, policy: &str, facts: &Facts<'_>, trace: &mut Trace, claims: &mut Vec<Claim>) -> bool {
+    pub fn run(&self, asker: &Asker<'_>, facts: &Facts<'_>, trace: &mut Trace, claims: &mut Vec<Claim>) -> bool {
         if !self.operations.contains(&facts.operation) {
             return true;
         }
-        let mut report = Report::new(policy, &self.rule, claims);
+        let mut report = Report::new(asker, &self.rule, claims);
         self.judge.judge(facts, &mut report);
         let failures = report.failures;
         if failures.is_empty() {

@@ -27,6 +27,7 @@ mod redirects_form;
 mod redirects_statement;
 mod registration_duplicates;
 mod registration_owner;
+mod registration_quota;
 pub mod report;
 mod request_claims;
 mod scope_form;
@@ -36,10 +37,12 @@ mod statement_issuer;
 mod statement_single_use;
 mod statement_validity;
 pub mod subject;
+mod token_present;
+mod token_single_use;
 
 pub use active::Active;
 pub use keys_encryption::SoftwareKeysPolicy;
-pub use report::Report;
+pub use report::{Asker, Report};
 pub use settings::Settings;
 
 /// What a check is, apart from any policy.
@@ -85,10 +88,18 @@ pub trait Check: Sync {
 pub trait Judge: fmt::Debug + Send + Sync {
     /// Looks at the facts and reports every failure; none means that it holds.
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>);
+
+    /// Under which code and words it refuses once what it asks for is taken, where its settings decide that;
+    /// `None`: those of its description.
+    fn taken(&self) -> Option<(ErrorCode, Fault)> {
+        None
+    }
 }
 
 /// Every check, in the order in which failures are reported.
 pub const ALL: &[&dyn Check] = &[
+    &token_present::TokenPresent,
+    &token_single_use::TokenSingleUse,
     &statement_issuer::StatementIssuer,
     &statement_age::StatementAge,
     &statement_validity::StatementValidity,
@@ -107,6 +118,7 @@ pub const ALL: &[&dyn Check] = &[
     &scope_form::ScopeForm,
     &registration_owner::RegistrationOwner,
     &registration_duplicates::RegistrationDuplicates,
+    &registration_quota::RegistrationQuota,
 ];
 
 /// POST and PUT: the operations whose body holds metadata.

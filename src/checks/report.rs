@@ -66,18 +66,34 @@ pub(crate) fn shortened(text: &str) -> Box<str> {
     short.into()
 }
 
+/// Under which policy and on whose behalf a request is judged, as the verified statement says.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// The policy's id.
+    pub policy: &'a str,
+    /// The organisation, where the policy's `[subject]` names its claim and the statement has it.
+    pub organisation: Option<&'a str>,
+    /// The software, in the same way.
+    pub software: Option<&'a str>,
+}
+
 /// Where a check writes what it found.
 #[derive(Debug)]
 pub struct Report<'r> {
-    policy: &'r str,
+    asker: &'r Asker<'r>,
     rule: &'r Arc<Rule>,
     claims: &'r mut Vec<Claim>,
     pub(super) failures: Vec<Failure>,
 }
 
 impl<'r> Report<'r> {
-    pub(super) const fn new(policy: &'r str, rule: &'r Arc<Rule>, claims: &'r mut Vec<Claim>) -> Self {
-        Self { policy, rule, claims, failures: Vec::new() }
+    pub(super) const fn new(asker: &'r Asker<'r>, rule: &'r Arc<Rule>, claims: &'r mut Vec<Claim>) -> Self {
+        Self { asker, rule, claims, failures: Vec::new() }
+    }
+
+    /// Under which policy and on whose behalf.
+    pub const fn asker(&self) -> &'r Asker<'r> {
+        self.asker
     }
 
     /// Records a failure.
@@ -92,12 +108,28 @@ impl<'r> Report<'r> {
     /// A shadow takes nothing: a conflict would refuse.
     #[must_use]
     pub fn claim(&mut self, kind: ClaimKind, parts: &[&str], expires: Option<Timestamp>) -> bool {
+        self.take(kind, &[&[self.asker.policy], parts].concat(), expires, 1)
+    }
+
+    /// Asks for a single-use thing that is the same under every policy.
+    #[must_use]
+    pub fn claim_everywhere(&mut self, kind: ClaimKind, parts: &[&str], expires: Option<Timestamp>) -> bool {
+        self.take(kind, parts, expires, 1)
+    }
+
+    /// Asks for one of so many units of this policy.
+    #[must_use]
+    pub fn claim_unit(&mut self, parts: &[&str], expires: Option<Timestamp>, units: u32) -> bool {
+        self.take(ClaimKind::Quota, &[&[self.asker.policy], parts].concat(), expires, units)
+    }
+
+    fn take(&mut self, kind: ClaimKind, parts: &[&str], expires: Option<Timestamp>, units: u32) -> bool {
         if parts.iter().any(|part| part.is_empty() || part.contains('\n')) {
             return false;
         }
         if self.rule.mode == Mode::Enforce {
-            let key = [&[self.policy], parts].concat().join("\n").into();
-            self.claims.push(Claim { kind, key, expires, refusal: Arc::clone(self.rule) });
+            let key = parts.join("\n").into();
+            self.claims.push(Claim { kind, key, expires, units, refusal: Arc::clone(self.rule) });
         }
         true
     }

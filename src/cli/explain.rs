@@ -113,8 +113,14 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
     };
     let authority = AuthorityName::new("given");
     let evidence = evidence(arguments, &request, &authority, now)?;
-    let question =
-        Question { policy: &policy, authorities: &[authority], operation: Operation::Register, request: &request, now };
+    let question = Question {
+        policy: &policy,
+        authorities: &[authority],
+        operation: Operation::Register,
+        remote: None,
+        request: &request,
+        now,
+    };
     let decision = decide(&question, &evidence);
     match arguments.output {
         Output::Text => print(out, &policy, &evidence, &decision)?,

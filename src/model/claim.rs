@@ -18,7 +18,7 @@ pub enum ClaimKind {
     Slot,
     /// An initial access token that may be used once.
     TokenUse,
-    /// One unit of an organisation's quota.
+    /// One unit of a quota of registrations.
     Quota,
 }
 
@@ -34,7 +34,7 @@ impl ClaimKind {
     }
 }
 
-/// One single-use thing.
+/// One thing that may be taken, once or by a limited number of decisions at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// What kind.
@@ -43,6 +43,8 @@ pub struct Claim {
     pub key: Arc<str>,
     /// When it may be forgotten; `None`: it stays until it is released.
     pub expires: Option<Timestamp>,
+    /// How many decisions may hold it at the same time: 1, or the limit of a quota.
+    pub units: u32,
     /// The check or rule that asked for it; a conflict is reported under its id, code and texts.
     pub refusal: Arc<super::trace::Rule>,
 }

@@ -1,5 +1,7 @@
 //! What a check or a rule may look at. Nothing else exists for them.
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value};
 
 use super::binding::Binding;
@@ -51,6 +53,8 @@ pub struct Facts<'a> {
     pub peer: Option<(&'a Peer, &'a AuthorityName)>,
     /// Claims of the initial access token.
     pub token: Option<&'a Map<String, Value>>,
+    /// The address that the request came from; `None` where a decision is made without a connection.
+    pub remote: Option<IpAddr>,
     /// The client's binding, on an update.
     pub client: Option<&'a Binding>,
     /// The software's own keys.

@@ -4,6 +4,7 @@
 //! certificate, a statement, its signature. Then every check and every rule
 //! runs, so that the caller learns of all failures in one answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -28,6 +29,8 @@ pub struct Question<'a> {
     pub authorities: &'a [AuthorityName],
     /// What is asked for.
     pub operation: Operation,
+    /// The address that it came from; `None` where a decision is made without a connection.
+    pub remote: Option<IpAddr>,
     /// The request's members.
     pub request: &'a Map<String, Value>,
     /// The one time of this decision: when the body was complete.
@@ -98,6 +101,7 @@ pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
             statement: statement.as_ref(),
             peer: Some((peer, authority)),
             token: evidence.token.value().map(|claims| &**claims),
+            remote: question.remote,
             client: evidence.binding.value().map(|binding| &**binding),
             software_keys: &evidence.software_keys,
             now: question.now,

@@ -182,6 +182,7 @@ impl Attempt {
             policy: &policy.policy,
             authorities: &policy.authorities,
             operation: Operation::Register,
+            remote: Some(self.connection.remote.ip()),
             request: &request,
             now: self.now,
         };
@@ -265,6 +266,7 @@ impl Attempt {
             policy: &policy.policy,
             authorities: &all,
             operation: Operation::Register,
+            remote: Some(self.connection.remote.ip()),
             request: &nothing,
             now: self.now,
         };

@@ -39,6 +39,7 @@ struct Case {
     error: Option<String>,
     failed: BTreeSet<String>,
     shadow: BTreeSet<String>,
+    taken: BTreeSet<String>,
     forwarded: Map<String, Value>,
     absent: Vec<String>,
 }
@@ -225,6 +226,7 @@ impl Case {
             error: section.text("error").map(|text| text.value),
             failed: set("failed"),
             shadow: set("shadow"),
+            taken: set("taken"),
             forwarded: map("forwarded"),
             absent: set("absent").into_iter().collect(),
             name: name?,
@@ -248,11 +250,16 @@ impl Case {
             statement,
             peer: self.given.peer.as_ref().map(|(peer, authority)| (peer, authority)),
             token: self.given.token.as_ref(),
+            remote: self.given.remote,
             client: self.given.client.as_ref(),
             software_keys: &self.given.software_keys,
             now: self.now,
         };
-        policy.evaluate(&facts, &mut trace);
+        let judged = policy.evaluate(&facts, &mut trace);
+        // As the store would find, were what these checks ask for taken by others.
+        for claim in judged.claims.iter().filter(|claim| self.taken.contains(&*claim.refusal.id)) {
+            trace.push(&claim.refusal, Outcome::Fail, None);
+        }
         (trace, metadata)
     }
 

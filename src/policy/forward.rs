@@ -124,6 +124,7 @@ impl Forward {
             statement,
             peer: None,
             token: None,
+            remote: None,
             client: None,
             software_keys: &Known::Absent,
             now: Timestamp::from_unix_seconds(0),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::checks::{Active, SoftwareKeysPolicy};
+use crate::checks::{Active, Asker, SoftwareKeysPolicy};
 use crate::model::claim::Claim;
 use crate::model::digest::Digest;
 use crate::model::facts::Facts;
@@ -161,8 +161,13 @@ impl Policy {
     pub fn evaluate(&self, facts: &Facts<'_>, trace: &mut Trace) -> Judged {
         let mut judged = Judged { claims: Vec::new(), subject: self.subject.of(facts.statement) };
         let mut blocked = Vec::with_capacity(self.checks.len() + self.rulings.len());
+        let asker = Asker {
+            policy: &self.about.id,
+            organisation: judged.subject.organisation.as_deref(),
+            software: judged.subject.software.as_deref(),
+        };
         for check in &self.checks {
-            blocked.push(!check.run(&self.about.id, facts, trace, &mut judged.claims));
+            blocked.push(!check.run(&asker, facts, trace, &mut judged.claims));
         }
         self.forward.judge(facts, trace);
         let values = match Values::new(&self.library, &self.uses, facts) {

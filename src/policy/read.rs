@@ -83,6 +83,7 @@ pub fn compile(
     let drafts = read_rules(&root, &compute, &default, &mut builder);
     let (forward, derived) = read_forward(&root, &mut builder);
     let (subject, roles) = read_subject(root.section("subject"), &mut builder);
+    quota_has_a_party(&root, &subject);
     root.finish();
     let mut compiled = builder.finish();
 
@@ -238,6 +239,21 @@ fn read_subject(section: Settings<'_>, builder: &mut Builder<'_>) -> (SubjectCla
     let roles = section.text("roles").map(|text| builder.expression(text, Scope::Decision));
     section.finish();
     (subject, roles)
+}
+
+/// A quota of an organisation or software counts nothing where `[subject]` does not say which claim names it.
+fn quota_has_a_party(root: &Settings<'_>, subject: &SubjectClaims) {
+    let quota = root.section("checks").section("registration").section("quota");
+    let (Some(per), mode) = (quota.json("per"), quota.json("mode")) else { return };
+    let missing = match per.value.as_str() {
+        Some(word @ "organisation") if subject.organisation.is_none() => word,
+        Some(word @ "software") if subject.software.is_none() => word,
+        _ => return,
+    };
+    if mode.is_none_or(|mode| mode.value != "off") {
+        let help = format!("name the claim in `[subject]`, as `{missing} = \"...\"`");
+        root.faults().error(Some(&per.place), format!("no claim of the statement names the {missing}"), Some(help));
+    }
 }
 
 fn limits() -> Limits {

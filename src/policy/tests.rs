@@ -12,6 +12,7 @@ use crate::model::facts::Operation;
 use crate::model::time::Timestamp;
 
 mod signed_requests;
+mod tokens;
 
 const HEAD: &str = "id = 'p'\nversion = '1'\ntitle = 't'\nspec = 's'\n";
 
@@ -59,6 +60,7 @@ fn judged(policy: &Policy, request: Value, claims: Value) -> (Vec<String>, Judge
         statement: Some(&statement),
         peer: None,
         token: None,
+        remote: None,
         client: None,
         software_keys: &Known::Absent,
         now: NOW,

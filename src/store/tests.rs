@@ -131,5 +131,5 @@ fn claim(kind: ClaimKind, key: &str, expires: Option<Timestamp>) -> Claim {
         message: "the statement was used before".into(),
         hint: None,
     };
-    Claim { kind, key: key.into(), expires, refusal: Arc::new(rule) }
+    Claim { kind, key: key.into(), expires, units: 1, refusal: Arc::new(rule) }
 }

@@ -80,6 +80,7 @@ impl Case {
             policy: &self.policy,
             authorities: &self.authorities,
             operation: Operation::Register,
+            remote: None,
             request: &self.request,
             now: self.now,
         }
@@ -158,6 +159,7 @@ fn evaluate_policy(bencher: Bencher<'_, '_>) {
             statement: Some(&statement),
             peer: Some((peer, &case.authorities[0])),
             token: None,
+            remote: None,
             client: None,
             software_keys: &case.evidence.software_keys,
             now: case.now,

@@ -1,5 +1,6 @@
 //! The facts of a case, from its file.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -16,8 +17,8 @@ use crate::model::peer::Peer;
 use crate::model::statement::Statement;
 use crate::model::time::Timestamp;
 
-/// The tables of a case that hold facts.
-const FACTS: [&str; 6] = ["request", "statement", "certificate", "software_keys", "client", "token"];
+/// The members of a case that hold facts.
+const FACTS: [&str; 7] = ["request", "statement", "certificate", "software_keys", "client", "token", "remote"];
 
 /// The facts of a case.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(super) struct Given {
     pub(super) statement: Option<Statement>,
     pub(super) peer: Option<(Peer, AuthorityName)>,
     pub(super) token: Option<Map<String, Value>>,
+    pub(super) remote: Option<IpAddr>,
     pub(super) client: Option<Binding>,
     pub(super) software_keys: Known<Arc<KeySet>>,
 }
@@ -91,11 +93,19 @@ impl Given {
             Some(Some(peer)) => Some(peer),
             None => None,
         };
+        let remote = match facts.get("remote") {
+            None => None,
+            Some(value) => match value.as_str().and_then(|text| text.parse().ok()) {
+                Some(address) => Some(address),
+                None => return fault("remote", "an IPv4 or IPv6 address"),
+            },
+        };
         Some(Self {
             request: object("request").cloned().unwrap_or_default(),
             statement: object("statement").map(statement),
             peer,
             token: object("token").cloned(),
+            remote,
             client: object("client").map(binding),
             software_keys,
         })

@@ -60,6 +60,7 @@ fn value_of(source: &str, request: &Value, claims: &Value) -> Result<Value, Stri
         statement: Some(&statement),
         peer: None,
         token: None,
+        remote: None,
         client: None,
         software_keys: &Known::Absent,
         now: Timestamp::from_unix_seconds(1_795_521_600),
@@ -234,7 +235,9 @@ proptest! {
             let request = Map::from_iter([("contacts".to_owned(), json!(values))]);
             let facts = Facts {
                 operation: Operation::Register, request: &request, metadata: &request, statement: None, peer: None,
-                token: None, client: None, software_keys: &Known::Absent, now: Timestamp::from_unix_seconds(0),
+                token: None,
+                remote: None,
+                client: None, software_keys: &Known::Absent, now: Timestamp::from_unix_seconds(0),
             };
             if let Ok(values) = Values::new(&compiled.library, &compiled.library.uses(&code), &facts) {
                 let _ = Session::new(&compiled.library, &values).holds(&code);
