@@ -31,6 +31,7 @@ fn failures(policy: &Policy, changes: Value) -> Vec<String> {
         statement: Some(&statement),
         peer: None,
         token: None,
+        remote: None,
         client: None,
         software_keys: &Known::Absent,
         now: NOW,
