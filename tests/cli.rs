@@ -311,6 +311,8 @@ fn every_command_has_help_that_fits() {
         &["audit", "list"],
         &["audit", "show"],
         &["policy", "functions"],
+        &["policy", "list"],
+        &["policy", "show"],
         &["statement", "show"],
         &["statement", "verify"],
         &["demo"],

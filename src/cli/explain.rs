@@ -1,6 +1,5 @@
 //! `explain`: a request on file, judged offline by the same `decide` as the server's.
 
-use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,12 +8,12 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::problems::{self, counted};
+use super::policy::chosen::Chosen;
+use super::problems::counted;
 use super::steps::{self, Line};
 use super::{CliError, Output, Status, read_text, time_or_now};
 use crate::audit::Text;
 use crate::jose::choose;
-use crate::model::document::Faults;
 use crate::model::evidence::{Evidence, Known};
 use crate::model::facts::Operation;
 use crate::model::id::AuthorityName;
@@ -26,7 +25,7 @@ use crate::model::trace::{Mode, Outcome, Step};
 use crate::pipeline::answer::Refusal;
 use crate::pipeline::decide::{self, Decision, Question, decide};
 use crate::pipeline::decode::FormFault;
-use crate::policy::{Policy, packs};
+use crate::policy::Policy;
 use crate::tls::{self, Authorities, Authority, AuthoritySource, CompleteChain, RevocationMode, RevocationRule};
 
 /// `explain`.
@@ -90,7 +89,7 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
         None => Map::new(),
         Some(text) => serde_json::from_str(text).map_err(|error| CliError::Usage(format!("--params: {error}")))?,
     };
-    let policy = compile(&arguments.policy, &params)?;
+    let policy = Chosen::find(&arguments.policy)?.compile(&params)?;
     let body = std::fs::read(&arguments.request)
         .map_err(|error| CliError::Unable(format!("cannot read {}: {error}", arguments.request.display())))?;
     let request = match strict::object(&body, &strict::REQUEST) {
@@ -129,37 +128,6 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
     Ok(match decision.verdict {
         decide::Verdict::Admitted(_) => Status::Good,
         decide::Verdict::Refused => Status::Bad,
-    })
-}
-
-/// Compiles a policy file. What it builds on is a file as in the server, or else one of the packs.
-pub(super) fn compile(path: &Path, params: &Map<String, Value>) -> Result<Policy, CliError> {
-    // A name without a file is one of the packs that come with the program.
-    let built_in = path.to_str().filter(|_| !path.exists()).and_then(packs::pack);
-    let text = match built_in {
-        Some(text) => text.to_owned(),
-        None if path.exists() => read_text(path)?,
-        None => {
-            let packs: Vec<&str> = packs::PACKS.iter().map(|(file, _)| file.trim_end_matches(".toml")).collect();
-            let (path, packs) = (path.display(), packs.join(", "));
-            return Err(CliError::Unable(format!("no policy `{path}`: neither a file nor one of {packs}")));
-        }
-    };
-    let read = |base: &str| {
-        let base = Path::new(base);
-        let name = base.file_name().and_then(OsStr::to_str).filter(|_| !base.exists());
-        match name.and_then(packs::pack) {
-            Some(text) => Ok(text.to_owned()),
-            None => std::fs::read_to_string(base).map_err(|error| error.to_string()),
-        }
-    };
-    let faults = Faults::new();
-    let policy = crate::policy::compile(&path.display().to_string(), &text, &read, params, &faults);
-    policy.ok_or_else(|| {
-        CliError::Usage(format!(
-            "the policy cannot be used\n{}",
-            problems::text(&faults.into_problems(), problems::Style::Plain).trim_end()
-        ))
     })
 }
 

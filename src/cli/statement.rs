@@ -98,7 +98,8 @@ fn verify(arguments: &VerifyArguments, out: &mut dyn Write) -> Result<Status, Cl
         .map_err(|fault| CliError::Unable(format!("{}: {fault}", arguments.keys.display())))?;
     let algorithms = match &arguments.policy {
         None => vec!["PS256".to_owned()],
-        Some(path) => super::explain::compile(path, &Map::new())?
+        Some(path) => super::policy::chosen::Chosen::find(path)?
+            .compile(&Map::new())?
             .statement()
             .map(|wanted| wanted.algorithms.clone())
             .ok_or_else(|| CliError::Usage("this policy asks for no software statement".to_owned()))?,

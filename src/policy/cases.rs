@@ -103,6 +103,16 @@ impl Suite {
         (cases.len() == count && !faults.any_error()).then_some(Self { cases })
     }
 
+    /// How many cases there are.
+    pub const fn len(&self) -> usize {
+        self.cases.len()
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.cases.is_empty()
+    }
+
     /// Runs every case. `compile` makes the policy with these parameters; one that
     /// cannot be made is a difference of the case.
     pub fn run(&self, compile: &dyn Fn(&Map<String, Value>) -> Option<Policy>) -> Results {

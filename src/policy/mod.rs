@@ -19,6 +19,7 @@ use crate::model::trace::{Outcome, Rule, Trace};
 
 pub mod cases;
 pub mod cel;
+pub mod effective;
 mod forward;
 mod gates;
 mod layers;

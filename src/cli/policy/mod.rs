@@ -1,6 +1,10 @@
 //! `policy`: commands about policy files. One command is one file.
 
+pub mod chosen;
 pub mod functions;
+pub mod list;
+pub mod show;
+mod toml;
 
 use std::io::Write;
 
@@ -13,6 +17,10 @@ use super::{CliError, Status};
 pub enum PolicyCommand {
     /// Every fact with its type, every function, operator and limit of the rule language.
     Functions(functions::Arguments),
+    /// The policies that come with dcrgate, and those of a folder.
+    List(list::Arguments),
+    /// One policy with `extends` and parameters applied, each setting with the line that it comes from.
+    Show(show::Arguments),
 }
 
 /// Runs one of the commands.
@@ -22,5 +30,7 @@ pub enum PolicyCommand {
 pub fn policy(command: &PolicyCommand, out: &mut dyn Write) -> Result<Status, CliError> {
     match command {
         PolicyCommand::Functions(arguments) => functions::functions(arguments, out),
+        PolicyCommand::List(arguments) => list::list(arguments, out),
+        PolicyCommand::Show(arguments) => show::show(arguments, out),
     }
 }

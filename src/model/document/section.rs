@@ -233,6 +233,17 @@ impl<'d> Section<'d> {
             .collect()
     }
 
+    /// Every entry of this table in file order, every key known. A value's place is its own, a table's its header.
+    pub fn entries(&self) -> Vec<(String, Located<serde_json::Value>)> {
+        let entries = self.entries.iter().map(|entry| {
+            self.asked.borrow_mut().push(entry.key.clone());
+            let is_table = matches!(entry.value.node, Node::Table(_));
+            let place = self.place_of(if is_table { &entry.key_span } else { &entry.value.span });
+            (entry.key.clone(), Located { value: entry.value.node.to_json(), place })
+        });
+        entries.collect()
+    }
+
     /// Records that a key is missing unless it is there.
     pub fn require(&self, key: &str) {
         if self.find(key).is_none() {
