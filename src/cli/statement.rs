@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::{CliError, Output, Status, read_text, time_or_now};
-use crate::jose::{Algorithm, Compact, choose};
+use crate::jose::{Algorithm, Compact, JwsFault, choose};
 use crate::model::key::KeySet;
 use crate::model::time::Timestamp;
 
@@ -82,12 +82,10 @@ fn show(arguments: &ShowArguments, out: &mut dyn Write) -> Result<Status, CliErr
             }
             Ok(Status::Good)
         }
-        Err(fault) => report(
-            arguments.output,
-            out,
-            &json!({ "readable": false, "reason": fault.to_string() }),
-            &fault.to_string(),
-        ),
+        Err(fault) => {
+            let reason = told(fault);
+            report(arguments.output, out, &json!({ "readable": false, "reason": reason }), &reason)
+        }
     }
 }
 
@@ -105,9 +103,9 @@ fn verify(arguments: &VerifyArguments, out: &mut dyn Write) -> Result<Status, Cl
             .ok_or_else(|| CliError::Usage("this policy asks for no software statement".to_owned()))?,
     };
     let allowed: Vec<Algorithm> = algorithms.iter().filter_map(|name| Algorithm::parse(name)).collect();
-    let verified = Compact::parse(&token).map_err(|fault| fault.to_string()).and_then(|compact| {
+    let verified = Compact::parse(&token).map_err(told).and_then(|compact| {
         let key = choose(&keys, compact.header()).ok_or("no key of the set fits the header")?;
-        compact.verify(&key, &allowed).map_err(|fault| fault.to_string())
+        compact.verify(&key, &allowed).map_err(told)
     });
     match verified.and_then(|statement| times(&statement.claims, now).map(|()| statement)) {
         Ok(statement) => {
@@ -138,6 +136,10 @@ fn times(claims: &Map<String, Value>, now: Timestamp) -> Result<(), String> {
         return Err("the statement is not valid yet".to_owned());
     }
     Ok(())
+}
+
+fn told(fault: JwsFault) -> String {
+    format!("the software statement {fault}")
 }
 
 fn header(compact: &Compact<'_>) -> Value {

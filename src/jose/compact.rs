@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 use crate::model::digest::Digest;
 use crate::model::json::{self, Limits};
 use crate::model::key::{Jwk, KeyMaterial};
-use crate::model::statement::Statement;
+use crate::model::statement::Signed;
 
 use super::algorithm::Algorithm;
-use super::fault::{StatementFault, TokenPart};
+use super::fault::{JwsFault, TokenPart};
 
 /// A token taken apart: its header is understood, its claims are not looked at yet.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct Compact<'t> {
     signature: &'t str,
     header: Header,
     payload: Vec<u8>,
+    limits: Limits,
 }
 
 /// What the protected header asks for (RFC 7515 §4.1). Members that are not named here mean nothing.
@@ -36,30 +37,30 @@ pub struct Header {
 }
 
 impl<'t> Compact<'t> {
-    /// Takes a token of at most 16 KB apart.
+    /// Takes a software statement of at most 16 KB apart.
     ///
     /// # Errors
-    /// The first [`StatementFault`] met.
-    pub fn parse(token: &'t str) -> Result<Self, StatementFault> {
-        if token.len() > LIMITS.bytes {
-            return Err(StatementFault::TooLong);
-        }
-        if token.trim_start().starts_with('{') {
-            return Err(StatementFault::JsonSerialisation);
-        }
-        let mut parts = token.split('.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            let encrypted = token.split('.').count() == 5;
-            return Err(if encrypted { StatementFault::Encrypted } else { StatementFault::NotThreeParts });
-        };
+    /// The first [`JwsFault`] met.
+    pub fn parse(token: &'t str) -> Result<Self, JwsFault> {
+        Self::within(token, LIMITS)
+    }
+
+    /// Takes a signed registration request of at most 64 KB apart.
+    ///
+    /// # Errors
+    /// The first [`JwsFault`] met.
+    pub fn parse_request(token: &'t str) -> Result<Self, JwsFault> {
+        Self::within(token, json::REQUEST)
+    }
+
+    fn within(token: &'t str, limits: Limits) -> Result<Self, JwsFault> {
+        let [header, payload, signature] = split(token, &limits)?;
         let signing_input = token.get(..header.len() + 1 + payload.len()).unwrap_or_default();
-        let members = json::object(&decode(header, TokenPart::Header)?, &LIMITS).map_err(StatementFault::HeaderJson)?;
+        let members = json::object(&decode(header, TokenPart::Header)?, &limits).map_err(JwsFault::HeaderJson)?;
         let header = Header::from_members(&members)?;
         let payload = decode(payload, TokenPart::Payload)?;
         decode(signature, TokenPart::Signature)?;
-        Ok(Self { token, signing_input, signature, header, payload })
+        Ok(Self { token, signing_input, signature, header, payload, limits })
     }
 
     /// What the header asks for.
@@ -70,31 +71,31 @@ impl<'t> Compact<'t> {
     /// The claims, which nobody has vouched for: to show them to a person, never to decide by them.
     ///
     /// # Errors
-    /// [`StatementFault::ClaimsJson`].
-    pub fn unverified_claims(&self) -> Result<Map<String, Value>, StatementFault> {
-        json::object(&self.payload, &LIMITS).map_err(StatementFault::ClaimsJson)
+    /// [`JwsFault::ClaimsJson`].
+    pub fn unverified_claims(&self) -> Result<Map<String, Value>, JwsFault> {
+        json::object(&self.payload, &self.limits).map_err(JwsFault::ClaimsJson)
     }
 
     /// Verifies the signature and reads the claims. Cheap refusals come before the
     /// signature, and nothing that was not signed is read as claims.
     ///
     /// # Errors
-    /// The first [`StatementFault`] met.
-    pub fn verify(&self, key: &Jwk, allowed: &[Algorithm]) -> Result<Statement, StatementFault> {
+    /// The first [`JwsFault`] met.
+    pub fn verify(&self, key: &Jwk, allowed: &[Algorithm]) -> Result<Signed, JwsFault> {
         let algorithm = self.header.algorithm;
         if !allowed.contains(&algorithm) {
-            return Err(StatementFault::AlgorithmNotAllowed);
+            return Err(JwsFault::AlgorithmNotAllowed);
         }
         if !algorithm.fits(key) {
-            return Err(StatementFault::UnfitKey);
+            return Err(JwsFault::UnfitKey);
         }
         match crypto::verify(self.signature, self.signing_input.as_bytes(), &decoding_key(key)?, signed_with(algorithm))
         {
             Ok(true) => {}
-            Ok(false) | Err(_) => return Err(StatementFault::Signature),
+            Ok(false) | Err(_) => return Err(JwsFault::Signature),
         }
-        Ok(Statement {
-            claims: json::object(&self.payload, &LIMITS).map_err(StatementFault::ClaimsJson)?,
+        Ok(Signed {
+            claims: json::object(&self.payload, &self.limits).map_err(JwsFault::ClaimsJson)?,
             algorithm: algorithm.name(),
             key_id: key.key_id.clone(),
             digest: Digest::of(self.token.as_bytes()),
@@ -102,18 +103,46 @@ impl<'t> Compact<'t> {
     }
 }
 
+/// The payload of a signed registration request, which nobody has vouched for: it says where to look for the key,
+/// and nothing is decided by it. What asks for more than this shape is for [`Compact::parse_request`] to refuse.
+///
+/// # Errors
+/// The first [`JwsFault`] of its three parts or its claims.
+pub fn unverified_request(token: &str) -> Result<Map<String, Value>, JwsFault> {
+    let [header, payload, signature] = split(token, &json::REQUEST)?;
+    decode(header, TokenPart::Header)?;
+    decode(signature, TokenPart::Signature)?;
+    json::object(&decode(payload, TokenPart::Payload)?, &json::REQUEST).map_err(JwsFault::ClaimsJson)
+}
+
+/// Header, payload and signature as sent.
+fn split<'t>(token: &'t str, limits: &Limits) -> Result<[&'t str; 3], JwsFault> {
+    if token.len() > limits.bytes {
+        return Err(JwsFault::TooLong);
+    }
+    if token.trim_start().starts_with('{') {
+        return Err(JwsFault::JsonSerialisation);
+    }
+    let mut parts = token.split('.');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(header), Some(payload), Some(signature), None) => Ok([header, payload, signature]),
+        _ if token.split('.').count() == 5 => Err(JwsFault::Encrypted),
+        _ => Err(JwsFault::NotThreeParts),
+    }
+}
+
 impl Header {
-    fn from_members(members: &Map<String, Value>) -> Result<Self, StatementFault> {
+    fn from_members(members: &Map<String, Value>) -> Result<Self, JwsFault> {
         for (name, fault) in REFUSED_MEMBERS {
             if members.contains_key(name) {
                 return Err(fault);
             }
         }
-        let Some(Value::String(name)) = members.get("alg") else { return Err(StatementFault::NoAlgorithm) };
+        let Some(Value::String(name)) = members.get("alg") else { return Err(JwsFault::NoAlgorithm) };
         let algorithm = Algorithm::parse(name).ok_or_else(|| match name {
-            name if name.eq_ignore_ascii_case("none") => StatementFault::Unsigned,
-            name if name.starts_with("HS") => StatementFault::SymmetricAlgorithm,
-            _ => StatementFault::UnknownAlgorithm,
+            name if name.eq_ignore_ascii_case("none") => JwsFault::Unsigned,
+            name if name.starts_with("HS") => JwsFault::SymmetricAlgorithm,
+            _ => JwsFault::UnknownAlgorithm,
         })?;
         let typ = match members.get("typ") {
             None => None,
@@ -121,29 +150,29 @@ impl Header {
             Some(Value::String(typ)) if ["jwt", "application/jwt"].iter().any(|jwt| typ.eq_ignore_ascii_case(jwt)) => {
                 Some(typ.clone())
             }
-            Some(_) => return Err(StatementFault::NotAJwt),
+            Some(_) => return Err(JwsFault::NotAJwt),
         };
         let key_id = match members.get("kid") {
             None => None,
             Some(Value::String(key_id)) if (1..=KEY_ID_BYTES).contains(&key_id.len()) => Some(key_id.clone()),
-            Some(_) => return Err(StatementFault::KeyId),
+            Some(_) => return Err(JwsFault::KeyId),
         };
         Ok(Self { algorithm, key_id, typ })
     }
 }
 
 /// The one strict engine: no padding, no white space, no bits that mean nothing.
-fn decode(part: &str, which: TokenPart) -> Result<Vec<u8>, StatementFault> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| StatementFault::Base64(which))
+fn decode(part: &str, which: TokenPart) -> Result<Vec<u8>, JwsFault> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsFault::Base64(which))
 }
 
-fn decoding_key(key: &Jwk) -> Result<DecodingKey, StatementFault> {
+fn decoding_key(key: &Jwk) -> Result<DecodingKey, JwsFault> {
     match &key.material {
         KeyMaterial::Rsa { n, e, .. } => DecodingKey::from_rsa_components(n, e),
         KeyMaterial::Ec { x, y, .. } => DecodingKey::from_ec_components(x, y),
         KeyMaterial::Okp { x, .. } => DecodingKey::from_ed_components(x),
     }
-    .map_err(|_| StatementFault::UnfitKey)
+    .map_err(|_| JwsFault::UnfitKey)
 }
 
 const fn signed_with(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
@@ -161,16 +190,16 @@ const fn signed_with(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
 }
 
 /// Header members that ask for a key from elsewhere or for a rule that dcrgate does not keep.
-const REFUSED_MEMBERS: [(&str, StatementFault); 6] = [
-    ("crit", StatementFault::CriticalExtensions),
-    ("b64", StatementFault::UnencodedPayload),
-    ("jku", StatementFault::RemoteKey),
-    ("x5u", StatementFault::RemoteKey),
-    ("jwk", StatementFault::EmbeddedKey),
-    ("x5c", StatementFault::EmbeddedKey),
+const REFUSED_MEMBERS: [(&str, JwsFault); 6] = [
+    ("crit", JwsFault::CriticalExtensions),
+    ("b64", JwsFault::UnencodedPayload),
+    ("jku", JwsFault::RemoteKey),
+    ("x5u", JwsFault::RemoteKey),
+    ("jwk", JwsFault::EmbeddedKey),
+    ("x5c", JwsFault::EmbeddedKey),
 ];
 
-/// A whole token: real statements have 3 to 6 KB, and a request of 64 KB may hold one beside other members.
+/// A whole statement: real ones have 3 to 6 KB, and a request of 64 KB may hold one beside other members.
 const LIMITS: Limits = Limits { bytes: 16 * 1024, ..json::REQUEST };
 
 /// Key ids are thumbprints or UUIDs; the longest seen has 64 characters.

@@ -1,72 +1,73 @@
-//! What can be wrong with a software statement, one variant per distinct fault.
+//! What can be wrong with a signed token, one variant per distinct fault.
 //!
 //! The value goes into the audit; its message is fixed and public, and never
-//! repeats what the token says.
+//! repeats what the token says. It is a predicate: whoever tells it says of
+//! what, "the software statement" or "the request".
 
 use crate::model::json::JsonFault;
 
-/// Why a token is not a verified statement.
+/// Why a token in the compact serialisation of JWS (RFC 7515 §7.1) is not verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StatementFault {
-    /// More than 16 KB.
-    #[error("the software statement is too long")]
+pub enum JwsFault {
+    /// More than 16 KB for a statement, 64 KB for a request.
+    #[error("is too long")]
     TooLong,
     /// RFC 7515 §7.2; only the compact serialisation is a JWT (RFC 7519 §3).
-    #[error("the software statement is in the JSON serialisation, not the compact one")]
+    #[error("is in the JSON serialisation, not the compact one")]
     JsonSerialisation,
     /// Five parts: JWE (RFC 7516 §7.1).
-    #[error("the software statement is encrypted, not signed")]
+    #[error("is encrypted, not signed")]
     Encrypted,
     /// Another number of parts than three (RFC 7515 §7.1).
-    #[error("the software statement does not have three parts")]
+    #[error("does not have three parts")]
     NotThreeParts,
     /// Padding, white space, another alphabet, or bits that mean nothing (RFC 7515 §2).
-    #[error("the {0} of the software statement is not base64url")]
+    #[error("has a {0} that is not base64url")]
     Base64(TokenPart),
     /// The header is not a strict JSON object.
-    #[error("the header of the software statement cannot be read: {0}")]
+    #[error("has a header that cannot be read: {0}")]
     HeaderJson(JsonFault),
     /// RFC 7515 §4.1.11: an extension that must be understood; dcrgate understands none.
-    #[error("the header of the software statement has critical extensions")]
+    #[error("has critical extensions in its header")]
     CriticalExtensions,
     /// RFC 7797; also §4.1.11 of RFC 7515, since it is only valid with `crit`.
-    #[error("the header of the software statement has b64")]
+    #[error("has b64 in its header")]
     UnencodedPayload,
     /// `jku` or `x5u`: a key from where the token says.
-    #[error("the header of the software statement names a URL of keys")]
+    #[error("names a URL of keys in its header")]
     RemoteKey,
     /// `jwk` or `x5c`: the token brings its own key.
-    #[error("the header of the software statement brings its own key")]
+    #[error("brings its own key in its header")]
     EmbeddedKey,
     /// RFC 7515 §4.1.1: `alg` must be there, a string.
-    #[error("the header of the software statement has no algorithm")]
+    #[error("has no algorithm in its header")]
     NoAlgorithm,
     /// RFC 7518 §3.6: `none`, in any case of letters.
-    #[error("the software statement is not signed")]
+    #[error("is not signed")]
     Unsigned,
     /// HMAC: whoever verifies could have signed.
-    #[error("the software statement has a symmetric algorithm")]
+    #[error("has a symmetric algorithm")]
     SymmetricAlgorithm,
     /// No algorithm that dcrgate verifies.
-    #[error("the software statement has an unknown algorithm")]
+    #[error("has an unknown algorithm")]
     UnknownAlgorithm,
     /// `typ` is there and is not `JWT` (RFC 7519 §5.1, RFC 8725 §3.11).
-    #[error("the software statement is of another type than JWT")]
+    #[error("is of another type than JWT")]
     NotAJwt,
     /// `kid` is empty, longer than 256 bytes, or no string.
-    #[error("the header of the software statement has an unusable key id")]
+    #[error("has an unusable key id in its header")]
     KeyId,
     /// The policy does not list the algorithm.
-    #[error("the algorithm of the software statement is not allowed here")]
+    #[error("has an algorithm that is not allowed here")]
     AlgorithmNotAllowed,
     /// The key is of another type, for another algorithm, or not for verifying (RFC 7517 §4.2 to §4.4).
-    #[error("the key is not for signatures of this algorithm")]
+    #[error("has an algorithm that the key is not for")]
     UnfitKey,
     /// The signature is not of this key over this token.
-    #[error("the signature of the software statement is wrong")]
+    #[error("has a wrong signature")]
     Signature,
     /// The signed payload is not a strict JSON object.
-    #[error("the claims of the software statement cannot be read: {0}")]
+    #[error("has claims that cannot be read: {0}")]
     ClaimsJson(JsonFault),
 }
 

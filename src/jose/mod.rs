@@ -1,6 +1,6 @@
-//! Floor 3: signed software statements and the keys that sign them.
+//! Floor 3: signed software statements, signed requests, and the keys that sign them.
 //!
-//! A statement is a JWT (RFC 7519) in the compact serialisation of JWS
+//! Both are JWTs (RFC 7519) in the compact serialisation of JWS
 //! (RFC 7515). Reading order: [`Compact`] takes the token apart and refuses
 //! every header that asks for more than a signature; [`KeySets`] finds the key
 //! that the header names, in the directory's set and nowhere else;
@@ -21,8 +21,8 @@ mod key_slot;
 mod software_keys;
 
 pub use algorithm::{Algorithm, choose};
-pub use compact::{Compact, Header};
-pub use fault::{StatementFault, TokenPart};
+pub use compact::{Compact, Header, unverified_request};
+pub use fault::{JwsFault, TokenPart};
 pub use key_sets::{KeySetState, KeySets};
 pub use key_slot::{KeyLocation, KeySource};
 pub use software_keys::SoftwareKeys;

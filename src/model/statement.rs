@@ -1,4 +1,4 @@
-//! A software statement (RFC 7591 §2.3) whose signature was verified, and the names of JWT claims.
+//! What somebody signed and whose signature was verified: software statements (RFC 7591 §2.3) and requests.
 
 use std::sync::Arc;
 
@@ -6,8 +6,21 @@ use serde_json::{Map, Value};
 
 use super::digest::Digest;
 
-/// Claims that a trusted key signed. Made by `jose` only; nothing is said of
-/// their age, issuer or content yet: that is what checks are for.
+/// Claims that a known key signed. Made by `jose` only; whose key it was is the caller's knowledge.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// The payload's members.
+    pub claims: Map<String, Value>,
+    /// `alg` of the header.
+    pub algorithm: &'static str,
+    /// `kid` of the key.
+    pub key_id: Arc<str>,
+    /// SHA-256 of the compact form, for the record.
+    pub digest: Digest,
+}
+
+/// Claims that a trusted key signed; nothing is said of their age, issuer or
+/// content yet: that is what checks are for.
 #[derive(Clone, Debug)]
 pub struct Statement {
     /// The payload's members.
@@ -20,9 +33,23 @@ pub struct Statement {
     pub digest: Digest,
 }
 
+/// The key was one that may sign statements.
+impl From<Signed> for Statement {
+    fn from(Signed { claims, algorithm, key_id, digest }: Signed) -> Self {
+        Self { claims, algorithm, key_id, digest }
+    }
+}
+
 /// Claims that every JWT may have (RFC 7519 §4.1). Beside the members of a signed registration request they
 /// speak of the request itself, so they are no client metadata.
 pub const JWT_CLAIMS: &[&str] = &["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+
+impl Signed {
+    /// A claim that is a string.
+    pub fn text(&self, claim: &str) -> Option<&str> {
+        self.claims.get(claim).and_then(Value::as_str)
+    }
+}
 
 impl Statement {
     /// A claim that is a string.

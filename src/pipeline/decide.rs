@@ -188,7 +188,7 @@ fn verified_statement(
     };
     let compact = match Compact::parse(token) {
         Ok(compact) => compact,
-        Err(fault) => return refuse(trace, fault.to_string()),
+        Err(fault) => return refuse(trace, format!("the software statement {fault}")),
     };
     let allowed: Vec<Algorithm> = wanted.algorithms.iter().filter_map(|name| Algorithm::parse(name)).collect();
     if !allowed.contains(&compact.header().algorithm) {
@@ -205,9 +205,9 @@ fn verified_statement(
     match compact.verify(key, &allowed) {
         Ok(statement) => {
             trace.push(signature, Outcome::Pass, None);
-            Ok(Some(statement))
+            Ok(Some(statement.into()))
         }
-        Err(fault) => refuse(trace, fault.to_string()),
+        Err(fault) => refuse(trace, format!("the software statement {fault}")),
     }
 }
 
