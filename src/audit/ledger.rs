@@ -15,9 +15,8 @@ use super::record::{self, Ending, Record, Response, Written};
 use super::strangers::{StrangerLimits, Strangers};
 use super::text::Text;
 use crate::model::binding::Binding;
-use crate::model::claim::Claim;
+use crate::model::claim::{Claim, ClaimKind};
 use crate::model::digest::Digest;
-use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
 use crate::model::time::{Clock, Timestamp};
 use crate::model::trace::{self, Step};
@@ -48,8 +47,8 @@ pub struct Admission<'a> {
     pub request: Digest,
     /// When the stored answer may be forgotten.
     pub answer_expires: Timestamp,
-    /// The HTTP status of a refusal with this code, for the record of a conflict.
-    pub status: fn(&ErrorCode) -> u16,
+    /// The HTTP status of the refusal where this claim is taken, for the record of it.
+    pub status: fn(&Claim) -> u16,
 }
 
 /// The end of an opened decision.
@@ -130,7 +129,12 @@ impl Ledger {
             request,
             answer_expires,
             conflict: Box::new(move |claim: &Claim, holder| {
-                let detail = format!("the {} is taken by decision {holder}", claim.kind.as_str());
+                let detail = match claim.kind {
+                    ClaimKind::Quota => {
+                        format!("all {} units of the quota are taken, one of them by decision {holder}", claim.units)
+                    }
+                    kind => format!("the {} is taken by decision {holder}", kind.as_str()),
+                };
                 let rule = Arc::clone(&claim.refusal);
                 let step = Step { rule, outcome: trace::Outcome::Fail, detail: Some(detail.into()) };
                 let ending = Ending {
@@ -138,7 +142,7 @@ impl Ledger {
                     duration: clock.now().since(at),
                     client_id: None,
                     response: Response {
-                        status: Some(status(&claim.refusal.error)),
+                        status: Some(status(claim)),
                         error: Some(Text::new(claim.refusal.error.as_str())),
                         forwarded: false,
                         upstream_status: None,

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::audit::{Client, Correlation, Policy, Request, Source, Statement, Subject, Tls, view};
 use crate::model::claim::ClaimKind;
+use crate::model::error_code::ErrorCode;
 use crate::model::id::DecisionId;
 use crate::model::peer::Revocation;
 use crate::model::trace::{Mode, Rule, Trace};

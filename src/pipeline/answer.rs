@@ -40,6 +40,13 @@ pub enum Refusal<'a> {
     Decided(&'a Trace),
     /// A claim that another request has taken.
     Conflict(&'a Rule),
+    /// A quota that is used up.
+    Exhausted {
+        /// The check that asked for a unit of it.
+        rule: &'a Rule,
+        /// Whether it counts over a window, so that waiting helps; then the seconds after which a unit is free.
+        retry_after: Option<u32>,
+    },
     /// The form of the request.
     Form(&'a FormFault),
     /// Nothing is here.
@@ -155,7 +162,7 @@ impl Refusal<'_> {
             Self::Decided(trace) => {
                 trace.failures().take(MAX_VIOLATIONS).map(|step| Violation::from(&*step.rule)).collect()
             }
-            Self::Conflict(rule) => vec![Violation::from(*rule)],
+            Self::Conflict(rule) | Self::Exhausted { rule, .. } => vec![Violation::from(*rule)],
             _ => Vec::new(),
         };
         ErrorBody { error: &told.error, error_description: &told.description, decision_id, violations }
@@ -178,6 +185,12 @@ impl Refusal<'_> {
         match self {
             Self::Decided(trace) => decided(trace),
             Self::Conflict(rule) => plain(status_of(&rule.error), rule.error.clone(), &rule.message),
+            Self::Exhausted { rule, retry_after } => Told {
+                status: status_where_taken(&rule.error, retry_after.is_some()),
+                error: rule.error.clone(),
+                description: rule.message.to_string(),
+                retry_after: *retry_after,
+            },
             Self::Form(fault) => form(fault),
             Self::NotFound => plain(StatusCode::NOT_FOUND, InvalidRequest, "there is nothing at this path"),
             Self::Path => plain(StatusCode::BAD_REQUEST, InvalidRequest, "the path can be read in more than one way"),
@@ -283,6 +296,11 @@ pub(super) const fn status_of(error: &ErrorCode) -> StatusCode {
         | ErrorCode::InvalidRequest
         | ErrorCode::Regime(_) => StatusCode::BAD_REQUEST,
     }
+}
+
+/// RFC 6585 §4 where waiting helps, whatever code a policy gives; else as the code has it.
+pub(super) const fn status_where_taken(error: &ErrorCode, passes: bool) -> StatusCode {
+    if passes { StatusCode::TOO_MANY_REQUESTS } else { status_of(error) }
 }
 
 fn form(fault: &FormFault) -> Told {

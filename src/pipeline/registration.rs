@@ -31,8 +31,8 @@ use super::routes::{Host, PolicyUse, RegistrationRoute, Route};
 use super::snapshot::{Recording, Snapshot};
 use super::{carry_out, gather};
 use crate::audit::{Admission, Event, RefuseError};
+use crate::model::claim::{Claim, ClaimKind};
 use crate::model::digest::Digest;
-use crate::model::error_code::ErrorCode;
 use crate::model::evidence::{Evidence, Known};
 use crate::model::facts::Operation;
 use crate::model::id::DecisionId;
@@ -209,6 +209,13 @@ impl Attempt {
                         Some(claim) => self.told(&Refusal::Conflict(&claim.refusal)),
                         None => Refusal::Internal.answer(self.correlation),
                     },
+                    Err(OpenError::Exhausted { claim, until }) => match claims.get(claim) {
+                        Some(claim) => self.told(&Refusal::Exhausted {
+                            rule: &claim.refusal,
+                            retry_after: until.map(|until| seconds_until(until, self.now)),
+                        }),
+                        None => Refusal::Internal.answer(self.correlation),
+                    },
                     Err(OpenError::Repeated(stored)) => self.repeat(stored),
                     Err(OpenError::Store(error)) => self.store_failed(&error),
                 }
@@ -308,7 +315,7 @@ impl Attempt {
         let (status, error) = refusal.status_and_error();
         let rules: Vec<&str> = match refusal {
             Refusal::Decided(trace) => trace.failures().map(|step| &*step.rule.id).collect(),
-            Refusal::Conflict(rule) => vec![&*rule.id],
+            Refusal::Conflict(rule) | Refusal::Exhausted { rule, .. } => vec![&*rule.id],
             _ => Vec::new(),
         };
         tracing::info!(
@@ -329,9 +336,15 @@ impl Attempt {
     }
 }
 
-/// The status that goes with a code, for the record of a conflict.
-fn status_code(error: &ErrorCode) -> u16 {
-    super::answer::status_of(error).as_u16()
+/// The status of a refusal where this claim is taken, for the record of it.
+fn status_code(claim: &Claim) -> u16 {
+    let passes = claim.kind == ClaimKind::Quota && claim.expires.is_some();
+    super::answer::status_where_taken(&claim.refusal.error, passes).as_u16()
+}
+
+/// Whole seconds, at least one: who comes back after them is not early.
+fn seconds_until(until: Timestamp, now: Timestamp) -> u32 {
+    u32::try_from(until.since(now).as_secs().saturating_add(1)).unwrap_or(u32::MAX)
 }
 
 /// The whole body, within size and time.

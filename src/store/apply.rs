@@ -4,18 +4,16 @@
 //! of their first appearance, a taken key is seen by `ON CONFLICT DO NOTHING`
 //! and the count of rows, so that no statement fails in normal operation.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, params};
 
 use super::chain::{Head, Link};
+use super::claims::{self, Take};
 use super::error::StoreError;
 use super::operation::{
     Abandoned, Closing, Effect, Entry, EntryEvent, Interruption, Opening, Operation, Release, Stored,
 };
 use super::seal::SealedAnswer;
 use crate::model::binding::Binding;
-use crate::model::claim::{Claim, ClaimKind};
 use crate::model::digest::Digest;
 use crate::model::id::{AuthorityName, DecisionId};
 use crate::model::time::Timestamp;
@@ -36,7 +34,7 @@ impl Book<'_> {
             Operation::Open(opening, ..) => self.open(opening),
             Operation::Close(closing, _) => self.close(closing),
             Operation::Append(entry, _) => self.entry(entry),
-            Operation::Release(decision, _) => self.release_all(*decision),
+            Operation::Release(decision, _) => Ok(Effect::Released(claims::release_all(self.connection, *decision)?)),
             Operation::Abandon(abandoned) => self.abandon(abandoned),
             Operation::Stop(_) => Ok(Effect::Done),
             #[cfg(test)]
@@ -54,14 +52,17 @@ impl Book<'_> {
             };
         }
         for (index, claim) in opening.claims.iter().enumerate() {
-            if let Some(holder) = self.take(claim, &decision, opening.at)? {
-                let taken = opening.claims.get(..index).unwrap_or_default();
-                self.release(taken.iter().map(|claim| (claim.kind, &claim.key)), &decision, Release::All)?;
-                self.forget_request(&opening.request)?;
-                let ended = opening.conflict.refusal(claim, holder);
-                self.append(&decision, "closed", Some(ended.outcome), opening.at, &ended.body)?;
-                return Ok(Effect::Conflict(index));
-            }
+            let (holder, effect) = match claims::take(self.connection, claim, &decision, opening.at)? {
+                Take::Taken => continue,
+                Take::HeldBy(holder) => (holder, Effect::Conflict(index)),
+                Take::Exhausted { holder, until } => (holder, Effect::Exhausted(index, until)),
+            };
+            let taken = opening.claims.get(..index).unwrap_or_default().iter().map(|claim| (claim.kind, &claim.key));
+            claims::release(self.connection, taken, &decision, Release::All)?;
+            self.forget_request(&opening.request)?;
+            let ended = opening.conflict.refusal(claim, holder);
+            self.append(&decision, "closed", Some(ended.outcome), opening.at, &ended.body)?;
+            return Ok(effect);
         }
         self.append(&decision, "opened", None, opening.at, &opening.body)?;
         Ok(Effect::Opened)
@@ -100,42 +101,12 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// Takes a claim; gives the decision that holds it where that is another one.
-    fn take(&self, claim: &Claim, decision: &str, at: Timestamp) -> Result<Option<DecisionId>, StoreError> {
-        let (kind, expires) = (claim.kind.as_str(), claim.expires.map(Timestamp::unix_micros));
-        let rows = self
-            .connection
-            .prepare_cached(
-                "INSERT INTO claims (kind, key, decision, expires, taken)
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![kind, &*claim.key, decision, expires, at.unix_micros()])?;
-        if rows == 1 {
-            return Ok(None);
-        }
-        let holder: String = self
-            .connection
-            .prepare_cached("SELECT decision FROM claims WHERE kind = $1 AND key = $2")?
-            .query_row(params![kind, &*claim.key], |row| row.get(0))?;
-        if holder == decision {
-            return Ok(None);
-        }
-        // One that has expired and was not purged yet is free.
-        let rows = self
-            .connection
-            .prepare_cached(
-                "UPDATE claims SET decision = $1, expires = $2, taken = $3
-                 WHERE kind = $4 AND key = $5 AND expires <= $3",
-            )?
-            .execute(params![decision, expires, at.unix_micros(), kind, &*claim.key])?;
-        if rows == 1 { Ok(None) } else { Ok(Some(decision_id(&holder)?)) }
-    }
-
     fn close(&mut self, closing: &Closing) -> Result<Effect, StoreError> {
         let opened = &closing.opened;
         let decision = opened.decision.to_string();
         self.append(&decision, "closed", Some(closing.ended.outcome), closing.at, &closing.ended.body)?;
-        self.release(opened.claims.iter().map(|(kind, key)| (*kind, key)), &decision, closing.release)?;
+        let taken = opened.claims.iter().map(|(kind, key)| (*kind, key));
+        claims::release(self.connection, taken, &decision, closing.release)?;
         if let Some(binding) = &closing.binding {
             self.bind(binding)?;
         }
@@ -152,29 +123,6 @@ impl Book<'_> {
         Ok(Effect::Done)
     }
 
-    fn release<'c>(
-        &self,
-        claims: impl Iterator<Item = (ClaimKind, &'c Arc<str>)>,
-        decision: &str,
-        release: Release,
-    ) -> Result<(), StoreError> {
-        for (kind, key) in claims.filter(|(kind, _)| release.frees(*kind)) {
-            self.connection
-                .prepare_cached("DELETE FROM claims WHERE kind = $1 AND key = $2 AND decision = $3")?
-                .execute(params![kind.as_str(), &**key, decision])?;
-        }
-        Ok(())
-    }
-
-    fn release_all(&self, decision: DecisionId) -> Result<Effect, StoreError> {
-        // Without an index on the decision, which every registration would pay for, this reads the whole table.
-        let rows = self
-            .connection
-            .prepare_cached("DELETE FROM claims WHERE decision = $1")?
-            .execute([decision.to_string()])?;
-        Ok(Effect::Released(rows))
-    }
-
     fn entry(&mut self, entry: &Entry) -> Result<Effect, StoreError> {
         match &entry.event {
             EntryEvent::Refused(decision, ended) => {
@@ -188,7 +136,8 @@ impl Book<'_> {
 
     fn abandon(&mut self, abandoned: &Abandoned) -> Result<Effect, StoreError> {
         let decision = abandoned.decision.to_string();
-        self.release(abandoned.claims.iter().map(|(kind, key)| (*kind, key)), &decision, abandoned.release)?;
+        let taken = abandoned.claims.iter().map(|(kind, key)| (*kind, key));
+        claims::release(self.connection, taken, &decision, abandoned.release)?;
         self.interrupt(&decision, &abandoned.request)?;
         Ok(Effect::Done)
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::operation::Stored;
+use crate::model::time::Timestamp;
 
 /// The store could not do it. Nothing of the operation took effect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +94,14 @@ pub enum OpenError {
     Conflict {
         /// Which of the opening's claims, the first in order.
         claim: usize,
+    },
+    /// Every unit of a quota is taken. None of the claims was taken, and the refusal is on record.
+    #[error("a quota is used up")]
+    Exhausted {
+        /// Which of the opening's claims, the first in order.
+        claim: usize,
+        /// When a unit is free again by itself; `None`: not before one is released.
+        until: Option<Timestamp>,
     },
     /// The same request was seen before and its window has not ended.
     #[error("the same request was seen before")]

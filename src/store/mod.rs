@@ -10,6 +10,7 @@
 
 mod apply;
 mod chain;
+mod claims;
 mod error;
 mod live;
 mod operation;
@@ -130,7 +131,7 @@ impl Store {
     /// Opens an admitted decision: its request, all its claims and its entry, or none of them.
     ///
     /// # Errors
-    /// [`OpenError::Conflict`] when a claim is taken: then the refusal is on record instead.
+    /// [`OpenError::Conflict`] or [`OpenError::Exhausted`] when a claim is taken: then the refusal is on record instead.
     /// [`OpenError::Repeated`] when the request is known. Else the store's failure, and nothing is on record.
     pub async fn open_decision(&self, opening: Opening) -> Result<Opened, OpenError> {
         let (reply, answer) = oneshot::channel();

@@ -37,7 +37,7 @@ pub struct Opening {
 
 /// Makes the refusal of an opening whose claim is taken.
 pub trait OnConflict: Send {
-    /// Gets the first such claim and the decision that holds it. It may be called again when a batch is repeated out
+    /// Gets the first such claim and the decision that holds it, or holds the unit of it that is free next. It may be called again when a batch is repeated out
     /// of the disk reserve.
     fn refusal(&self, claim: &Claim, holder: DecisionId) -> Ended;
 }
@@ -226,6 +226,7 @@ pub(super) enum Operation {
 pub(super) enum Effect {
     Opened,
     Conflict(usize),
+    Exhausted(usize, Option<Timestamp>),
     Repeated(Stored),
     Released(usize),
     Done,
@@ -247,6 +248,7 @@ impl Operation {
             Self::Open(opening, queue, reply) => {
                 let answer = match result {
                     Ok(Effect::Conflict(claim)) => Err(OpenError::Conflict { claim }),
+                    Ok(Effect::Exhausted(claim, until)) => Err(OpenError::Exhausted { claim, until }),
                     Ok(Effect::Repeated(stored)) => Err(OpenError::Repeated(stored)),
                     Ok(_) => Ok(Opened {
                         decision: opening.decision,

@@ -15,6 +15,7 @@ mod crash;
 mod decisions;
 mod disk;
 mod ledger;
+mod quotas;
 
 #[derive(Debug)]
 struct TestClock(AtomicI64);

@@ -216,8 +216,8 @@ impl Writer {
         let mut forgotten = purge_answers(connection, now)?;
         let claims = connection
             .prepare_cached(
-                "DELETE FROM claims WHERE (kind, key) IN
-                 (SELECT kind, key FROM claims WHERE expires <= $1 LIMIT $2)",
+                "DELETE FROM claims WHERE (kind, key, unit) IN
+                 (SELECT kind, key, unit FROM claims WHERE expires <= $1 LIMIT $2)",
             )?
             .execute(params![now.unix_micros(), PURGE_STEP])?;
         let behind = forgotten.len().max(claims) >= PURGE_STEP as usize;

@@ -143,7 +143,7 @@ fn what_is_over_is_purged() {
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection
         .execute_batch(&format!(
-            "INSERT INTO claims VALUES ('jti', 'old', '{0:026}', 10, 0), ('jti', 'new', '{0:026}', 99999999, 0),
+            "INSERT INTO claims (kind, key, decision, expires, taken) VALUES ('jti', 'old', '{0:026}', 10, 0), ('jti', 'new', '{0:026}', 99999999, 0),
                                        ('slot', 'kept', '{0:026}', NULL, 0);
              INSERT INTO answers VALUES (zeroblob(32), '{0:026}', 'gate-1', 'answered', 10, 'k', x'00'),
                                         (randomblob(32), '{0:026}', 'gate-1', 'answered', 99999999, 'k', x'00');",
