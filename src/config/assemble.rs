@@ -20,7 +20,7 @@ use crate::model::id::AuthorityName;
 use crate::model::time::Clock;
 use crate::pipeline::routes::{Host, PolicyUse, ProxyRoute, RegistrationRoute, Route, RouteKind, Routes};
 use crate::pipeline::snapshot::{GatedLimits, Recording, Snapshot};
-use crate::policy::Policy;
+use crate::policy::{Policy, Signer};
 use crate::tls;
 use crate::upstream::{PublicRoute, Upstream};
 
@@ -174,7 +174,7 @@ fn policy_uses(
 
 /// The key set that plays the role which the policy names.
 fn key_set_of(policy: &Policy, written: &super::policies::Policy, name: &str, faults: &Faults) -> Option<String> {
-    let role = &policy.statement()?.key_set;
+    let role = &policy.statement().filter(|statement| statement.signer == Signer::Directory)?.key_set;
     let set = written.key_sets.get(role);
     if set.is_none() {
         let help = format!("key_sets = {{ {role} = \"NAME\" }}, where [key_sets.NAME] is the directory's");

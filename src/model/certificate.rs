@@ -18,6 +18,12 @@ use super::digest::Digest;
 use super::name::DistinguishedName;
 use super::time::Timestamp;
 
+mod organization;
+mod qualified;
+
+pub use organization::Organization;
+pub use qualified::{PaymentService, QualifiedStatements, QualifiedType, ROLES, StatementsFault};
+
 /// One certificate, read.
 #[derive(Clone, Debug)]
 pub struct Certificate {
@@ -45,8 +51,12 @@ pub struct Certificate {
     pub extended_key_usage: Option<Vec<String>>,
     /// Whether basicConstraints says that it is a CA.
     pub is_authority: bool,
+    /// qcStatements; what it comes to where the extension is absent or cannot be read is [`Certificate::qualified`].
+    pub statements: Result<QualifiedStatements, StatementsFault>,
     /// The public key.
     pub key: PublicKeyFacts,
+    /// SHA-256 of the SubjectPublicKeyInfo, which a renewed certificate may keep (RFC 7469 §2.4).
+    pub key_thumbprint: Digest,
 }
 
 /// The bits of keyUsage that matter here (RFC 5280 §4.2.1.3).
@@ -136,8 +146,19 @@ impl Certificate {
             key_usage,
             extended_key_usage: purposes.map(|list| list.0.iter().map(ToString::to_string).collect()),
             is_authority: tbs.extension::<BasicConstraints>(BASIC_CONSTRAINTS)?.is_some_and(|basic| basic.ca),
+            statements: tbs
+                .content(QUALIFIED_STATEMENTS)?
+                .map_or_else(|| Ok(QualifiedStatements::default()), QualifiedStatements::from_der),
             key: PublicKeyFacts::of(&tbs.key),
+            key_thumbprint: Digest::of(&tbs.key.to_der().map_err(|_| InvalidCertificate::Encoding)?),
         })
+    }
+
+    /// What it says of its qualification. Statements that cannot be read are none: nothing is granted for them.
+    pub fn qualified(&self) -> &QualifiedStatements {
+        const NONE: &QualifiedStatements =
+            &QualifiedStatements { compliance: false, legislation: Vec::new(), kind: None, psd2: None };
+        self.statements.as_ref().unwrap_or(NONE)
     }
 
     /// The SubjectPublicKeyInfo, which is all that proving possession looks at.
@@ -289,6 +310,7 @@ const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 const SUBJECT_ALTERNATIVE_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+const QUALIFIED_STATEMENTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.3");
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");

@@ -51,6 +51,8 @@ pub struct Facts<'a> {
     pub statement: Option<&'a Statement>,
     /// The trusted client certificate and the authority that vouches for it.
     pub peer: Option<(&'a Peer, &'a AuthorityName)>,
+    /// The trusted certificate that signed the statement, where the policy has certificates do so, and its authority.
+    pub signer: Option<(&'a Peer, &'a AuthorityName)>,
     /// Claims of the initial access token.
     pub token: Option<&'a Map<String, Value>>,
     /// The address that the request came from; `None` where a decision is made without a connection.

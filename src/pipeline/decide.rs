@@ -100,6 +100,7 @@ pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
             metadata: &metadata,
             statement: statement.as_ref(),
             peer: Some((peer, authority)),
+            signer: None,
             token: evidence.token.value().map(|claims| &**claims),
             remote: question.remote,
             client: evidence.binding.value().map(|binding| &**binding),
@@ -131,6 +132,9 @@ fn trusted_peer<'e>(
         Known::Absent => refuse(trace, "no client certificate was presented".to_owned()),
         Known::Unavailable(why) => refuse(trace, why.to_string()),
         Known::Value((peer, judgement)) => match judgement.trusted_by(question.authorities) {
+            Some(_) if !question.policy.certificate().accepts(&peer.certificate) => {
+                refuse(trace, "neither the certificate nor its key is pinned".to_owned())
+            }
             Some((authority, trusted)) => {
                 trace.push(rule, Outcome::Pass, revocation_detail(trusted));
                 Some((peer, authority))

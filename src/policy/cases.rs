@@ -259,6 +259,7 @@ impl Case {
             metadata: &metadata,
             statement,
             peer: self.given.peer.as_ref().map(|(peer, authority)| (peer, authority)),
+            signer: self.given.signer.as_ref().map(|(signer, authority)| (signer, authority)),
             token: self.given.token.as_ref(),
             remote: self.given.remote,
             client: self.given.client.as_ref(),

@@ -9,7 +9,7 @@
 //! included, is an error, and an error refuses.
 //!
 //! Submodules: `compile` parses, `names` checks, `functions` are the words that
-//! rules have, `values` are the facts that they see.
+//! rules have, `values` are the facts that they see, `certificate` those of certificates.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,7 +23,9 @@ use ::cel::{Context, Value as CelValue};
 use serde_json::{Map, Value};
 
 use crate::checks::report::shortened;
+use certificate::CertificateUses;
 
+mod certificate;
 mod compile;
 mod functions;
 mod names;
@@ -81,8 +83,8 @@ pub struct Uses {
     statement: Members,
     metadata: Members,
     token: Members,
-    certificate: Members,
-    subject: Members,
+    certificate: CertificateUses,
+    signer: CertificateUses,
     client: bool,
 }
 
@@ -94,7 +96,7 @@ impl Uses {
         self.metadata.add(&other.metadata);
         self.token.add(&other.token);
         self.certificate.add(&other.certificate);
-        self.subject.add(&other.subject);
+        self.signer.add(&other.signer);
         self.client |= other.client;
     }
 }
@@ -124,6 +126,10 @@ impl Members {
             Self::All => *self = Self::All,
             Self::These(names) => names.iter().for_each(|name| self.insert(name)),
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::These(names) if names.is_empty())
     }
 
     fn has(&self, name: &str) -> bool {

@@ -123,6 +123,7 @@ impl Forward {
             metadata: &none,
             statement,
             peer: None,
+            signer: None,
             token: None,
             remote: None,
             client: None,

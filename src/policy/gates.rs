@@ -2,17 +2,25 @@
 //!
 //! The pipeline takes them; the policy says under which clause, code and words
 //! they fail: `[checks.certificate.trusted]`, `[checks.statement.present]`,
-//! `[checks.statement.signature]`, `[checks.statement.keys]`, `[checks.request.keys]`,
-//! `[checks.request.signature]`.
+//! `[checks.statement.signature]`, `[checks.statement.keys]`, `[checks.statement.certificate]`,
+//! `[checks.request.keys]`, `[checks.request.signature]`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::read::texts_of;
-use crate::checks::{About, Fault, Settings, SoftwareKeysPolicy};
-use crate::model::error_code::ErrorCode;
-use crate::model::facts::Operation;
+use crate::checks::{About, Settings, SoftwareKeysPolicy};
 use crate::model::trace::{Mode, Rule};
+
+mod abouts;
+mod certificate;
+
+pub use abouts::GATES;
+use abouts::{
+    CERTIFICATE_TRUSTED, REQUEST_KEYS, REQUEST_SIGNATURE, STATEMENT_CERTIFICATE, STATEMENT_KEYS, STATEMENT_PRESENT,
+    STATEMENT_SIGNATURE,
+};
+pub use certificate::CertificatePolicy;
 
 /// A step that is taken before a policy is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +37,17 @@ pub enum Gate {
     RequestKeys,
     /// A key of the software signed the request.
     RequestSignature,
+    /// An authority of the policy trusts the certificate that signed the statement.
+    StatementCertificate,
+}
+
+/// Whose key signs statements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signer {
+    /// The directory: a key of its key set.
+    Directory,
+    /// The client itself: the leaf of the header's `x5c` (RFC 7515 §4.1.6), whose chain an authority trusts.
+    Certificate,
 }
 
 /// How a software statement is to be verified.
@@ -38,7 +57,9 @@ pub struct StatementPolicy {
     pub required: bool,
     /// Accepted JWS algorithms.
     pub algorithms: Vec<String>,
-    /// The role of the key set, which the deployment fills.
+    /// Whose key signs.
+    pub signer: Signer,
+    /// The role of the key set, which the deployment fills; of no meaning where certificates sign.
     pub key_set: String,
 }
 
@@ -60,6 +81,8 @@ pub(super) struct Gates {
     statement_keys: Arc<Rule>,
     request_keys: Arc<Rule>,
     request_signature: Arc<Rule>,
+    statement_certificate: Arc<Rule>,
+    certificate: CertificatePolicy,
     statement: Option<StatementPolicy>,
     request: Option<RequestPolicy>,
 }
@@ -81,9 +104,15 @@ impl Gates {
             statement_keys: rule(&STATEMENT_KEYS),
             request_keys: rule(&REQUEST_KEYS),
             request_signature: rule(&REQUEST_SIGNATURE),
+            statement_certificate: rule(&STATEMENT_CERTIFICATE),
+            certificate: CertificatePolicy::read(all.get(CERTIFICATE_TRUSTED.id)),
             statement,
             request,
         }
+    }
+
+    pub(super) const fn certificate(&self) -> &CertificatePolicy {
+        &self.certificate
     }
 
     pub(super) const fn statement(&self) -> Option<&StatementPolicy> {
@@ -102,6 +131,7 @@ impl Gates {
             Gate::StatementKeys => &self.statement_keys,
             Gate::RequestKeys => &self.request_keys,
             Gate::RequestSignature => &self.request_signature,
+            Gate::StatementCertificate => &self.statement_certificate,
         }
     }
 }
@@ -119,8 +149,16 @@ fn statement(all: &BTreeMap<&'static str, Settings<'_>>) -> Option<StatementPoli
         return None;
     };
     let algorithms = algorithms(signature);
+    let signer = signature.word("signer", SIGNERS).unwrap_or(Signer::Directory);
     let key_set = signature.text("key_set").map_or_else(|| "statement".to_owned(), |text| text.value);
-    Some(StatementPolicy { required: required.unwrap_or(true), algorithms: algorithms?, key_set })
+    let chain = all.get(STATEMENT_CERTIFICATE.id).filter(|settings| settings.is_there());
+    if let Some(chain) = chain.filter(|_| signer == Signer::Directory) {
+        let message = format!("`{}` needs `signer = \"certificate\"`", STATEMENT_CERTIFICATE.id);
+        let help = format!("in [checks.{}]", STATEMENT_SIGNATURE.id);
+        chain.faults().error(chain.place().as_ref(), message, Some(help));
+    }
+    let required = required.unwrap_or(true);
+    Some(StatementPolicy { required, algorithms: algorithms?, signer, key_set })
 }
 
 fn request(all: &BTreeMap<&'static str, Settings<'_>>, statement: Option<&StatementPolicy>) -> Option<RequestPolicy> {
@@ -158,106 +196,7 @@ fn algorithms(settings: &Settings<'_>) -> Option<Vec<String>> {
 /// JWS algorithms that can be verified (RFC 7518 §3.1, RFC 8037 §3.1); `none` and HMAC are none of them.
 pub const ALGORITHMS: &[&str] = &["PS256", "PS384", "PS512", "RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA"];
 
-/// Every gate, in the order in which they are passed.
-pub static GATES: &[&About] = &[
-    &CERTIFICATE_TRUSTED,
-    &STATEMENT_PRESENT,
-    &STATEMENT_KEYS,
-    &STATEMENT_SIGNATURE,
-    &REQUEST_KEYS,
-    &REQUEST_SIGNATURE,
-];
+const SIGNERS: &[(&str, Signer)] = &[("directory", Signer::Directory), ("certificate", Signer::Certificate)];
 
-const EVERY: &[Operation] = &[Operation::Register, Operation::Update, Operation::Read, Operation::Delete];
-const WRITES: &[Operation] = &[Operation::Register, Operation::Update];
-
-static CERTIFICATE_TRUSTED: About = About {
-    id: "certificate.trusted",
-    summary: "an authority of the policy trusts the client certificate",
-    clause: "RFC 8705 2.1",
-    error: ErrorCode::InvalidClient,
-    field: None,
-    operations: EVERY,
-    faults: &[Fault {
-        message: "the client certificate is missing or not trusted here",
-        hint: "connect with a valid transport certificate of this ecosystem, and send its intermediate certificates",
-    }],
-    settings: &[],
-};
-
-static STATEMENT_PRESENT: About = About {
-    id: "statement.present",
-    summary: "the request holds a software statement",
-    clause: "RFC 7591 3.1.1",
-    error: ErrorCode::InvalidSoftwareStatement,
-    field: Some("software_statement"),
-    operations: WRITES,
-    faults: &[Fault {
-        message: "software_statement is missing or is not a string",
-        hint: "send the software statement that the directory issued for this software",
-    }],
-    settings: &[("required", "whether there has to be one (true)")],
-};
-
-static STATEMENT_KEYS: About = About {
-    id: "statement.keys",
-    summary: "the keys that sign software statements are known",
-    clause: "",
-    error: ErrorCode::TemporarilyUnavailable,
-    field: None,
-    operations: WRITES,
-    faults: &[Fault {
-        message: "the keys of the directory cannot be fetched at the moment",
-        hint: "send the same request again later",
-    }],
-    settings: &[],
-};
-
-static STATEMENT_SIGNATURE: About = About {
-    id: "statement.signature",
-    summary: "a key of the directory signed the software statement with an accepted algorithm",
-    clause: "RFC 7591 2.3, RFC 7515",
-    error: ErrorCode::InvalidSoftwareStatement,
-    field: Some("software_statement"),
-    operations: WRITES,
-    faults: &[Fault {
-        message: "the software statement is not signed by the directory",
-        hint: "send the software statement exactly as the directory issued it",
-    }],
-    settings: &[
-        ("algorithms", "accepted JWS algorithms"),
-        ("key_set", "role of the key set, which the deployment fills (statement)"),
-    ],
-};
-
-static REQUEST_KEYS: About = About {
-    id: "request.keys",
-    summary: "the keys that sign the software's requests are known",
-    clause: "",
-    error: ErrorCode::TemporarilyUnavailable,
-    field: None,
-    operations: WRITES,
-    faults: &[Fault {
-        message: "the key set of the software cannot be fetched at the moment",
-        hint: "send the same request again later",
-    }],
-    settings: &[],
-};
-
-static REQUEST_SIGNATURE: About = About {
-    id: "request.signature",
-    summary: "the body is a compact JWS, which a key of the software signed with an accepted algorithm",
-    clause: "RFC 7515, RFC 8725 3.1",
-    error: ErrorCode::InvalidClientMetadata,
-    field: None,
-    operations: WRITES,
-    faults: &[Fault {
-        message: "the request is not signed by a key of the software",
-        hint: "sign the request with a key of the key set that the software statement names, and send no key with it",
-    }],
-    settings: &[
-        ("algorithms", "accepted JWS algorithms"),
-        ("claim", "claim of the statement that holds the address of the software's key set"),
-        ("fetch_hosts", "hosts from which a key set may be fetched"),
-    ],
-};
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ pub mod packs;
 mod read;
 mod rules;
 
-pub use gates::{ALGORITHMS, GATES, Gate, RequestPolicy, StatementPolicy};
+pub use gates::{ALGORITHMS, CertificatePolicy, GATES, Gate, RequestPolicy, Signer, StatementPolicy};
 pub use read::{compile, follow};
 
 use cel::{Code, Library, Session, TooLong, Uses, Values};
@@ -122,6 +122,11 @@ impl Policy {
     /// SHA-256 of the files and parameters that it was made from.
     pub const fn digest(&self) -> Digest {
         self.about.digest
+    }
+
+    /// What it asks of the client certificate.
+    pub const fn certificate(&self) -> &CertificatePolicy {
+        self.gates.certificate()
     }
 
     /// How a software statement is to be verified; `None` where the policy reads none.

@@ -37,11 +37,11 @@ fn compiled(files: &[(&str, &str)], params: Value) -> Result<Policy, Vec<String>
     policy.ok_or(problems)
 }
 
-fn problems(text: &str) -> Vec<String> {
+pub(super) fn problems(text: &str) -> Vec<String> {
     compiled(&[("p.toml", &format!("{HEAD}{text}"))], json!({})).err().unwrap_or_default()
 }
 
-fn policy(text: &str) -> Policy {
+pub(super) fn policy(text: &str) -> Policy {
     compiled(&[("p.toml", &format!("{HEAD}{text}"))], json!({})).unwrap()
 }
 
@@ -59,6 +59,7 @@ fn judged(policy: &Policy, request: Value, claims: Value) -> (Vec<String>, Judge
         metadata: &metadata,
         statement: Some(&statement),
         peer: None,
+        signer: None,
         token: None,
         remote: None,
         client: None,
@@ -86,7 +87,7 @@ fn every_fault_is_told_with_its_place() {
             "p.toml:9: `message` is missing in `rule[0]`",
             "p.toml:12: unknown key `mesage` (did you mean `message`?)",
             "p.toml:5: unknown key `moed` (did you mean `mode`?)",
-            "p.toml:11: unknown name `tru` (the facts are request, metadata, ssa, cert, token, client, operation, params, now)",
+            "p.toml:11: unknown name `tru` (the facts are request, metadata, ssa, cert, signer, token, client, operation, params, now)",
         ]
     );
     assert_eq!(compiled(&[("p.toml", "")], json!({})).unwrap_err().len(), 4);

@@ -158,6 +158,7 @@ fn evaluate_policy(bencher: Bencher<'_, '_>) {
             metadata: &metadata,
             statement: Some(&statement),
             peer: Some((peer, &case.authorities[0])),
+            signer: None,
             token: None,
             remote: None,
             client: None,

@@ -6,19 +6,20 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::model::binding::Binding;
-use crate::model::certificate::{Certificate, PublicKeyFacts};
 use crate::model::digest::Digest;
 use crate::model::document::Section;
 use crate::model::evidence::Known;
 use crate::model::id::{AuthorityName, DecisionId};
 use crate::model::key::{Jwk, KeyMaterial, KeySet};
-use crate::model::name::DistinguishedName;
 use crate::model::peer::Peer;
 use crate::model::statement::Statement;
 use crate::model::time::Timestamp;
 
+mod certificate;
+
 /// The members of a case that hold facts.
-const FACTS: [&str; 7] = ["request", "statement", "certificate", "software_keys", "client", "token", "remote"];
+const FACTS: [&str; 8] =
+    ["request", "statement", "certificate", "signer", "software_keys", "client", "token", "remote"];
 
 /// The facts of a case.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(super) struct Given {
     pub(super) request: Map<String, Value>,
     pub(super) statement: Option<Statement>,
     pub(super) peer: Option<(Peer, AuthorityName)>,
+    pub(super) signer: Option<(Peer, AuthorityName)>,
     pub(super) token: Option<Map<String, Value>>,
     pub(super) remote: Option<IpAddr>,
     pub(super) client: Option<Binding>,
@@ -86,12 +88,11 @@ impl Given {
             Some(Value::Array(keys)) => Known::Value(Arc::new(key_set(keys))),
             Some(_) => return fault("software_keys", "a list of keys, or one of the words absent and unavailable"),
         };
-        let peer = match object("certificate").map(peer) {
-            Some(None) => {
-                return fault("certificate", "its subject is not a distinguished name, or a time is not RFC 3339");
-            }
-            Some(Some(peer)) => Some(peer),
-            None => None,
+        let certificate = |key: &str| object(key).map(certificate::read).transpose();
+        let (peer, signer) = match (certificate("certificate"), certificate("signer")) {
+            (Ok(peer), Ok(signer)) => (peer, signer),
+            (Err(why), _) => return fault("certificate", &why),
+            (_, Err(why)) => return fault("signer", &why),
         };
         let remote = match facts.get("remote") {
             None => None,
@@ -104,6 +105,7 @@ impl Given {
             request: object("request").cloned().unwrap_or_default(),
             statement: object("statement").map(statement),
             peer,
+            signer,
             token: object("token").cloned(),
             remote,
             client: object("client").map(binding),
@@ -116,39 +118,9 @@ fn text<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
     map.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn texts(map: &Map<String, Value>, key: &str) -> Vec<String> {
-    let items = map.get(key).and_then(Value::as_array);
-    items.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
 fn statement(claims: &Map<String, Value>) -> Statement {
     let digest = Digest::of(Value::Object(claims.clone()).to_string().as_bytes());
     Statement { claims: claims.clone(), algorithm: "PS256", key_id: "case".into(), digest }
-}
-
-fn peer(map: &Map<String, Value>) -> Option<(Peer, AuthorityName)> {
-    let time = |key: &str, default: &str| {
-        let text = text(map, key);
-        Timestamp::parse(if text.is_empty() { default } else { text }).ok()
-    };
-    let digest = Digest::of(text(map, "subject").as_bytes());
-    let certificate = Certificate {
-        subject: DistinguishedName::parse(text(map, "subject")).ok()?,
-        issuer: DistinguishedName::parse("CN=Case").ok()?,
-        serial: "01".to_owned(),
-        thumbprint: digest,
-        not_before: time("not_before", "2026-01-01T00:00:00Z")?,
-        not_after: time("not_after", "2027-01-01T00:00:00Z")?,
-        dns_names: texts(map, "san_dns"),
-        uris: texts(map, "san_uri"),
-        emails: texts(map, "san_email"),
-        key_usage: None,
-        extended_key_usage: None,
-        is_authority: false,
-        key: PublicKeyFacts::Rsa { bits: 2048 },
-    };
-    let authority = map.get("authority").and_then(Value::as_str).unwrap_or("case");
-    Some((Peer::new(Vec::new(), digest, certificate), AuthorityName::new(authority)))
 }
 
 fn key_set(keys: &[Value]) -> KeySet {

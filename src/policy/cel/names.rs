@@ -4,10 +4,11 @@
 //! everything is checked at load. The walk also notes which members of the facts
 //! the expression looks at, and puts compiled patterns in place of literal ones.
 
+use super::certificate::{FIELDS, NESTED};
 use super::compile::{Tree, place_within};
 use super::functions::{FUNCTIONS, Pattern};
 use super::scope::{ROOTS, Schema, Scope};
-use super::values::{CERTIFICATE, CLIENT};
+use super::values::CLIENT;
 use super::{Code, MAX_NESTING, Members, Uses};
 use crate::checks::subject::ATTRIBUTES;
 use crate::model::document::{Faults, Located, nearest};
@@ -24,11 +25,12 @@ const MAX_PATTERN: usize = 1 << 20;
 
 /// Whether the expression looks at parameters alone.
 pub(super) fn is_constant(code: &Code) -> bool {
-    let Uses { request, statement, metadata, token, certificate, subject, client } = &code.uses;
-    let none = |members: &Members| matches!(members, Members::These(names) if names.is_empty());
+    let Uses { request, statement, metadata, token, certificate, signer, client } = &code.uses;
     code.lets.is_empty()
         && !client
-        && [request, statement, metadata, token, certificate, subject].into_iter().all(none)
+        && [request, statement, metadata, token].into_iter().all(Members::is_empty)
+        && certificate.is_empty()
+        && signer.is_empty()
         && !names_moment(&code.tree)
 }
 
@@ -77,9 +79,9 @@ impl<'a> Walker<'a> {
         let mut chain = code.map_or_else(Vec::new, |code| code.lets.clone());
         let early = code.is_none_or(|code| {
             let early = chain.iter().filter_map(|index| self.named.get(*index)).all(|named| named.early);
-            let Uses { metadata, token, certificate, client, .. } = &code.uses;
-            let none = |members: &Members| matches!(members, Members::These(names) if names.is_empty());
-            early && none(metadata) && none(token) && none(certificate) && !client && !names_moment(&code.tree)
+            let Uses { metadata, token, certificate, signer, client, .. } = &code.uses;
+            let certificates = !certificate.is_empty() || !signer.is_empty();
+            early && metadata.is_empty() && token.is_empty() && !certificates && !client && !names_moment(&code.tree)
         });
         chain.push(self.named.len());
         self.named.push(Named { name: name.to_owned(), chain, early });
@@ -213,15 +215,10 @@ impl Walk<'_, '_> {
             "metadata" => note(&mut self.uses.metadata),
             "ssa" => note(&mut self.uses.statement),
             "token" => note(&mut self.uses.token),
-            "cert" => note(&mut self.uses.certificate),
+            "cert" => self.uses.certificate.note(path.iter().map(|segment| segment.name.as_str())),
+            "signer" => self.uses.signer.note(path.iter().map(|segment| segment.name.as_str())),
             "client" => self.uses.client = true,
             _ => {}
-        }
-        if root == "cert" && first.is_none_or(|first| first.name == "subject") {
-            match path.get(1) {
-                Some(attribute) => self.uses.subject.insert(&attribute.name),
-                None => self.uses.subject = Members::All,
-            }
         }
         let Some(first) = first.filter(|first| first.is_field) else { return };
         match root {
@@ -241,21 +238,32 @@ impl Walk<'_, '_> {
             "client" if !CLIENT.contains(&first.name.as_str()) => {
                 self.unknown_field(id, root, &first.name, CLIENT.iter().copied(), "");
             }
-            "cert" if !CERTIFICATE.contains(&first.name.as_str()) => {
-                self.unknown_field(id, root, &first.name, CERTIFICATE.iter().copied(), "");
-            }
-            "cert" if first.name == "subject" => {
-                let attributes = || ATTRIBUTES.iter().map(|(name, _)| *name);
-                let deeper = path.iter().skip(1).filter(|segment| segment.is_field).take(2);
-                for segment in deeper.filter(|segment| segment.name != "all") {
-                    if !attributes().any(|name| name == segment.name) {
-                        self.unknown_field(id, "cert.subject", &segment.name, attributes(), "");
-                    }
-                }
-            }
+            "cert" | "signer" => self.certificate(id, root, path),
             "params" => self.parameter(id, path),
             "now" | "operation" => self.complain(id, format!("`{root}` has no fields"), None),
             _ => {}
+        }
+    }
+
+    fn certificate(&mut self, id: u64, root: &str, path: &[Segment]) {
+        let Some(first) = path.first() else { return };
+        if !FIELDS.contains(&first.name.as_str()) {
+            return self.unknown_field(id, root, &first.name, FIELDS.iter().copied(), "");
+        }
+        let of = format!("{root}.{}", first.name);
+        if first.name == "subject" {
+            let attributes = || ATTRIBUTES.iter().map(|(name, _)| *name);
+            let deeper = path.iter().skip(1).filter(|segment| segment.is_field).take(2);
+            for segment in deeper.filter(|segment| segment.name != "all") {
+                if !attributes().any(|name| name == segment.name) {
+                    self.unknown_field(id, &of, &segment.name, attributes(), "");
+                }
+            }
+        } else if let Some((_, fields)) = NESTED.iter().find(|(name, _)| *name == first.name)
+            && let Some(segment) = path.get(1).filter(|segment| segment.is_field)
+            && !fields.contains(&segment.name.as_str())
+        {
+            self.unknown_field(id, &of, &segment.name, fields.iter().copied(), "");
         }
     }
 

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 /// The facts.
-pub const ROOTS: &[&str] = &["request", "metadata", "ssa", "cert", "token", "client", "operation", "params", "now"];
+pub const ROOTS: &[&str] =
+    &["request", "metadata", "ssa", "cert", "signer", "token", "client", "operation", "params", "now"];
 
 /// Where an expression stands, and so what it may look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -59,6 +59,7 @@ fn value_of(source: &str, request: &Value, claims: &Value) -> Result<Value, Stri
         metadata: request,
         statement: Some(&statement),
         peer: None,
+        signer: None,
         token: None,
         remote: None,
         client: None,
@@ -79,7 +80,7 @@ fn names_fields_functions_and_arity_are_checked_at_load() {
     for (source, expected) in [
         (
             "true || misspelt",
-            "p.toml:2: unknown name `misspelt` (the facts are request, metadata, ssa, cert, token, client, operation, params, now)",
+            "p.toml:2: unknown name `misspelt` (the facts are request, metadata, ssa, cert, signer, token, client, operation, params, now)",
         ),
         ("has(request.redirect_uri)", "p.toml:2: `request` has no `redirect_uri` (did you mean `redirect_uris`?)"),
         (
@@ -235,6 +236,7 @@ proptest! {
             let request = Map::from_iter([("contacts".to_owned(), json!(values))]);
             let facts = Facts {
                 operation: Operation::Register, request: &request, metadata: &request, statement: None, peer: None,
+                signer: None,
                 token: None,
                 remote: None,
                 client: None, software_keys: &Known::Absent, now: Timestamp::from_unix_seconds(0),

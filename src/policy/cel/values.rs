@@ -11,8 +11,8 @@ use ::cel::common::value::{CowVal, Val};
 use ::cel::context::VariableResolver;
 use serde_json::{Map, Number, Value};
 
+use super::certificate::{CertificateUses, facts as certificate};
 use super::{Library, MAX_LIST, Members, Uses};
-use crate::checks::subject::ATTRIBUTES;
 use crate::model::binding::Binding;
 use crate::model::facts::Facts;
 use crate::model::id::AuthorityName;
@@ -36,6 +36,7 @@ pub struct Values<'f> {
     metadata: CelMap<'f>,
     token: CelMap<'f>,
     certificate: CelMap<'f>,
+    signer: CelMap<'f>,
     client: CelMap<'f>,
     operation: CelString<'f>,
     now: CelInt,
@@ -50,13 +51,17 @@ impl<'f> Values<'f> {
         let evidence = |map: Option<&'f Map<String, Value>>, members: &Members| {
             map.map_or_else(|| Some(CelMap::default()), |map| object(map, members)).ok_or(TooLong::Evidence)
         };
+        let shown = |peer: Option<(&'f Peer, &'f AuthorityName)>, uses: &CertificateUses| {
+            peer.map_or_else(|| Some(CelMap::default()), |peer| certificate(peer, uses)).ok_or(TooLong::Evidence)
+        };
         Ok(Self {
             library,
             request: object(facts.request, &uses.request).ok_or(TooLong::Request)?,
             metadata: object(facts.metadata, &uses.metadata).ok_or(TooLong::Request)?,
             statement: evidence(facts.statement.map(|statement| &statement.claims), &uses.statement)?,
             token: evidence(facts.token, &uses.token)?,
-            certificate: facts.peer.map_or_else(CelMap::default, |peer| certificate(peer, uses)),
+            certificate: shown(facts.peer, &uses.certificate)?,
+            signer: shown(facts.signer, &uses.signer)?,
             client: facts.client.filter(|_| uses.client).map_or_else(CelMap::default, client),
             operation: facts.operation.as_str().into(),
             now: facts.now.unix_seconds().into(),
@@ -72,6 +77,7 @@ impl<'f> Values<'f> {
             metadata: CelMap::default(),
             token: CelMap::default(),
             certificate: CelMap::default(),
+            signer: CelMap::default(),
             client: CelMap::default(),
             operation: "".into(),
             now: 0.into(),
@@ -87,6 +93,7 @@ impl VariableResolver for Values<'_> {
             "metadata" => &self.metadata,
             "token" => &self.token,
             "cert" => &self.certificate,
+            "signer" => &self.signer,
             "client" => &self.client,
             "operation" => &self.operation,
             "now" => &self.now,
@@ -158,60 +165,6 @@ fn convert_number<'a>(number: &Number) -> Box<dyn Val + 'a> {
     }
 }
 
-/// `cert`: what decisions look at in the leaf. A subject attribute is the empty
-/// string unless it is there exactly once; `subject.all` has every value.
-fn certificate<'f>((peer, authority): (&'f Peer, &'f AuthorityName), uses: &Uses) -> CelMap<'f> {
-    let certificate = &peer.certificate;
-    let mut entries = HashMap::new();
-    let mut add = |name: &'static str, value: &dyn Fn() -> Box<dyn Val + 'f>| {
-        if uses.certificate.has(name) {
-            entries.insert(name.into(), value());
-        }
-    };
-    let seconds = |time: crate::model::time::Timestamp| Box::new(CelInt::from(time.unix_seconds()));
-    add("subject", &|| {
-        let mut subject = HashMap::new();
-        for (name, oid) in ATTRIBUTES.iter().filter(|(name, _)| uses.subject.has(name)) {
-            let value: Box<dyn Val + 'f> = match *name {
-                "ou" => list(certificate.subject.values(oid)),
-                _ => Box::new(CelString::from(certificate.subject.only(oid).unwrap_or_default())),
-            };
-            subject.insert((*name).into(), value);
-        }
-        if uses.subject.has("all") {
-            let all = ATTRIBUTES.iter().map(|(name, oid)| ((*name).into(), list(certificate.subject.values(oid))));
-            subject.insert("all".into(), Box::new(CelMap::from(all.collect::<HashMap<CelMapKey<'f>, _>>())));
-        }
-        Box::new(CelMap::from(subject))
-    });
-    add("subject_dn", &|| Box::new(CelString::from(certificate.subject.to_string())));
-    add("issuer_dn", &|| Box::new(CelString::from(certificate.issuer.to_string())));
-    add("serial", &|| Box::new(CelString::from(certificate.serial.as_str())));
-    add("thumbprint", &|| Box::new(CelString::from(certificate.thumbprint.base64url())));
-    add("not_before", &|| seconds(certificate.not_before));
-    add("not_after", &|| seconds(certificate.not_after));
-    add("san_dns", &|| list(certificate.dns_names.iter().map(String::as_str)));
-    add("san_uri", &|| list(certificate.uris.iter().map(String::as_str)));
-    add("san_email", &|| list(certificate.emails.iter().map(String::as_str)));
-    add("authority", &|| Box::new(CelString::from(authority.as_str())));
-    entries.into()
-}
-
-/// Fields of `cert`.
-pub(super) const CERTIFICATE: &[&str] = &[
-    "subject",
-    "subject_dn",
-    "issuer_dn",
-    "serial",
-    "thumbprint",
-    "not_before",
-    "not_after",
-    "san_dns",
-    "san_uri",
-    "san_email",
-    "authority",
-];
-
 /// `client`: who owns the client that is updated.
 fn client<'f>(binding: &'f Binding) -> CelMap<'f> {
     let text = |text: &'f str| Box::new(CelString::from(text)) as Box<dyn Val + 'f>;
@@ -235,11 +188,6 @@ fn client<'f>(binding: &'f Binding) -> CelMap<'f> {
 /// Fields of `client`.
 pub(super) const CLIENT: &[&str] =
     &["client_id", "policy", "registered", "organisation", "software", "subject", "authority"];
-
-fn list<'f>(items: impl Iterator<Item = &'f str>) -> Box<dyn Val + 'f> {
-    // Bounded by the size of a certificate.
-    Box::new(CelList::from(items.map(|item| Box::new(CelString::from(item)) as Box<dyn Val + 'f>).collect::<Vec<_>>()))
-}
 
 /// A value as JSON; `None` for what JSON does not have.
 pub(super) fn to_json(value: &dyn Val) -> Option<Value> {

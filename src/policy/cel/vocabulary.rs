@@ -60,7 +60,35 @@ pub const FACTS: &[Word] = &[
     word("cert.san_dns", "list of texts", "alternative names: hosts"),
     word("cert.san_uri", "list of texts", "alternative names: addresses"),
     word("cert.san_email", "list of texts", "alternative names: mail addresses"),
+    word(
+        "cert.extended_key_usage",
+        "list of texts",
+        "clientAuth, serverAuth and so on, or dotted OIDs; empty without one",
+    ),
+    word("cert.qc", "map", "statements of a qualified certificate (ETSI EN 319 412-5); empty values without any"),
+    word("cert.qc.compliance", "boolean", "whether it was issued as a qualified certificate"),
+    word("cert.qc.legislation", "list of texts", "countries under whose law it is qualified; empty for the EU's"),
+    word("cert.qc.type", "text", "web, seal or sign; empty where it names none or several"),
+    word("cert.psd2", "map", "the PSD2 statement (ETSI TS 119 495); empty values without one"),
+    word("cert.psd2.roles", "list of texts", "PSP_AS, PSP_PI, PSP_AI, PSP_IC, or the dotted OID of another role"),
+    word("cert.psd2.authority_name", "text", "name of the competent authority"),
+    word("cert.psd2.authority_id", "text", "id of the competent authority, such as GB-FCA"),
+    word("cert.organization", "map", "organizationIdentifier taken apart; empty texts for any other form"),
+    word("cert.organization.scheme", "text", "PSD, VAT, NTR or LEI"),
+    word("cert.organization.country", "text", "two letters"),
+    word(
+        "cert.organization.authority",
+        "text",
+        "of PSD the competent authority, such as FCA; of NTR+ the part of a country",
+    ),
+    word("cert.organization.id", "text", "the number"),
     word("cert.authority", "text", "the authority of the configuration that trusts it"),
+    word(
+        "signer",
+        "map",
+        "the certificate that signed the statement, where `statement.signature` has `signer = \"certificate\"`; \
+         members as those of `cert`",
+    ),
     word("client", "map", "on updates, reads and deletes: who owns the client"),
     word("client.client_id", "text", "its id at the identity server"),
     word("client.policy", "text", "the policy under which it was registered"),
@@ -135,7 +163,8 @@ pub const fn type_of(kind: Kind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::super::ROOTS;
-    use super::super::values::{CERTIFICATE, CLIENT};
+    use super::super::certificate::{FIELDS, NESTED};
+    use super::super::values::CLIENT;
     use super::*;
     use crate::checks::subject::ATTRIBUTES;
 
@@ -144,7 +173,10 @@ mod tests {
         let below = |of: &str, names: &[&str]| names.iter().map(|name| format!("{of}.{name}")).collect::<Vec<_>>();
         let attributes: Vec<&str> = ATTRIBUTES.iter().map(|(name, _)| *name).chain(["all"]).collect();
         let mut known = ROOTS.iter().map(|root| (*root).to_owned()).collect::<Vec<_>>();
-        known.extend(below("cert", CERTIFICATE));
+        known.extend(below("cert", FIELDS));
+        for (name, fields) in NESTED {
+            known.extend(below(&format!("cert.{name}"), fields));
+        }
         known.extend(below("client", CLIENT));
         known.extend(below("cert.subject", &attributes));
         for name in &known {

@@ -30,6 +30,7 @@ fn failures(policy: &Policy, changes: Value) -> Vec<String> {
         metadata: &metadata,
         statement: Some(&statement),
         peer: None,
+        signer: None,
         token: None,
         remote: None,
         client: None,

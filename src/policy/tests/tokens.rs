@@ -16,6 +16,7 @@ fn asked(policy: &Policy, token: Option<Value>, remote: Option<&str>, claims: Va
         metadata: &nothing,
         statement: Some(&statement),
         peer: None,
+        signer: None,
         token: token.as_ref(),
         remote: remote.map(|text| text.parse::<IpAddr>().unwrap()),
         client: None,
