@@ -44,6 +44,7 @@ static ABOUT: About = About {
         ("limit", "registrations, 1 to 10000"),
         ("window", "the time over which they count, such as 24h (those that are live)"),
         ("per", "whose they are: policy, certificate, organisation, software, token or address"),
+        ("in_all", "registrations of all parties together, 1 to 10000 (any number)"),
     ],
 };
 
@@ -52,6 +53,9 @@ const LIMIT: std::ops::RangeInclusive<i64> = 1..=10_000;
 
 /// The longest window: what is taken over one is remembered until it ends.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// The party that every registration under a policy belongs to.
+const ALL: &str = "all";
 
 /// Whose quota it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +95,13 @@ impl Check for RegistrationQuota {
             settings.faults().error(place.as_ref(), "`window` must be from 1s to 366 days", None);
             return None;
         }
-        Some(Box::new(Quota { limit: limit?, per: per?, window }))
+        let in_all = settings.integer("in_all", LIMIT).and_then(|limit| u32::try_from(limit).ok());
+        if let (Some(Per::Policy), Some(_)) = (per, in_all) {
+            let place = settings.json("in_all").map(|found| found.place);
+            settings.faults().error(place.as_ref(), "`limit` per policy is the number of all already", None);
+            return None;
+        }
+        Some(Box::new(Quota { limit: limit?, per: per?, window, in_all }))
     }
 }
 
@@ -100,6 +110,7 @@ struct Quota {
     limit: u32,
     per: Per,
     window: Option<Duration>,
+    in_all: Option<u32>,
 }
 
 impl Judge for Quota {
@@ -107,7 +118,10 @@ impl Judge for Quota {
         let (word, party) = self.party(facts, report);
         let counted = if self.window.is_some() { "window" } else { "live" };
         let expires = self.window.map(|window| facts.now.plus(window));
-        let named = party.is_some_and(|party| report.claim_unit(&[counted, word, &party], expires, self.limit));
+        let named = party.is_some_and(|party| {
+            report.claim_unit(&[counted, word, &party], expires, self.limit)
+                && self.in_all.is_none_or(|all| report.claim_unit(&[counted, "policy", ALL], expires, all))
+        });
         if !named {
             let code = match self.per {
                 Per::Certificate => ErrorCode::InvalidClient,
@@ -129,7 +143,7 @@ impl Quota {
     fn party(&self, facts: &Facts<'_>, report: &Report<'_>) -> (&'static str, Option<String>) {
         let claim = |name: &str| facts.token?.get(name)?.as_str();
         match self.per {
-            Per::Policy => ("policy", Some("all".to_owned())),
+            Per::Policy => ("policy", Some(ALL.to_owned())),
             Per::Certificate => ("certificate", facts.peer.map(|(peer, _)| peer.certificate.thumbprint.to_string())),
             Per::Organisation => ("organisation", report.asker().organisation.map(str::to_owned)),
             Per::Software => ("software", report.asker().software.map(str::to_owned)),

@@ -141,6 +141,23 @@ fn a_quota_over_a_window_ends_with_it_and_refuses_for_the_moment() {
 }
 
 #[test]
+fn a_quota_may_count_all_parties_together_too() {
+    let policy = quota("limit = 3\nper = 'address'\nwindow = '1h'\nin_all = 1000");
+    let (failed, claims) = asked(&policy, None, Some("192.0.2.1"), json!({}));
+    assert_eq!(failed, [""; 0]);
+    let hour = Some(NOW.plus(Duration::from_secs(3600)));
+    let claims: Vec<_> = claims.iter().map(|claim| (&*claim.key, claim.units, claim.expires)).collect();
+    assert_eq!(claims, [("p\nwindow\naddress\n192.0.2.1", 3, hour), ("p\nwindow\npolicy\nall", 1000, hour)]);
+    let (failed, claims) = asked(&policy, None, None, json!({}));
+    assert_eq!(failed, ["registration.quota access_denied"]);
+    assert!(claims.is_empty(), "who cannot be counted takes nothing from the others");
+    assert_eq!(
+        problems("[checks.registration.quota]\nlimit = 3\nper = 'policy'\nin_all = 3\n"),
+        ["p.toml:8: `limit` per policy is the number of all already"]
+    );
+}
+
+#[test]
 fn a_quota_that_could_not_count_is_a_fault() {
     let faults = |settings: &str| problems(&format!("[checks.registration.quota]\n{settings}\n"));
     assert_eq!(
