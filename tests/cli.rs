@@ -311,6 +311,7 @@ fn every_command_has_help_that_fits() {
         &["audit", "list"],
         &["audit", "show"],
         &["policy", "functions"],
+        &["policy", "lint"],
         &["policy", "list"],
         &["policy", "show"],
         &["statement", "show"],

@@ -20,7 +20,8 @@ use crate::model::id::AuthorityName;
 use crate::model::time::Clock;
 use crate::pipeline::routes::{Host, PolicyUse, ProxyRoute, RegistrationRoute, Route, RouteKind, Routes};
 use crate::pipeline::snapshot::{GatedLimits, Recording, Snapshot};
-use crate::policy::{Policy, Signer};
+use crate::policy::effective::Effective;
+use crate::policy::{Policy, Signer, lint};
 use crate::tls;
 use crate::upstream::{PublicRoute, Upstream};
 
@@ -77,6 +78,7 @@ pub fn assemble(
 /// Builds everything and lets it go: for `check`. One line for each thing that is good.
 pub fn trial(settings: &Settings, clock: &Arc<dyn Clock>, faults: &Faults) -> Vec<String> {
     let Some(built) = assemble(settings, None, clock, &TaskTracker::new(), faults) else { return Vec::new() };
+    dangers(settings, faults);
     let authorities = settings.authorities.iter().map(|(name, authority)| {
         let anchors = tls::read_certificates(&authority.anchors.bytes).map_or(0, |anchors| anchors.len());
         format!("authority {name}: {}", counted(anchors, "anchor"))
@@ -86,6 +88,16 @@ pub fn trial(settings: &Settings, clock: &Arc<dyn Clock>, faults: &Faults) -> Ve
         format!("policy {} {}: {rules}", policy.id(), policy.version())
     });
     authorities.chain(policies).collect()
+}
+
+/// Warns of policies that protect less than they seem to.
+fn dangers(settings: &Settings, faults: &Faults) {
+    for policy in settings.policies.values() {
+        let read = |path: &str| policy.base(path);
+        // Its faults are told already.
+        let effective = Effective::read(&policy.file, &policy.text, &read, &policy.params, &Faults::new());
+        effective.iter().flat_map(lint::warnings).for_each(|warning| faults.push(warning));
+    }
 }
 
 /// `1 anchor`, `2 anchors`.

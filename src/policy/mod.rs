@@ -23,6 +23,7 @@ pub mod effective;
 mod forward;
 mod gates;
 mod layers;
+pub mod lint;
 pub mod packs;
 mod read;
 mod rules;

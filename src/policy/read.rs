@@ -84,6 +84,7 @@ pub fn compile(
     let (forward, derived) = read_forward(&root, &mut builder);
     let (subject, roles) = read_subject(root.section("subject"), &mut builder);
     quota_has_a_party(&root, &subject);
+    super::lint::read(root.section("lint"));
     root.finish();
     let mut compiled = builder.finish();
 

@@ -2,6 +2,7 @@
 
 pub mod chosen;
 pub mod functions;
+pub mod lint;
 pub mod list;
 pub mod show;
 mod toml;
@@ -17,6 +18,8 @@ use super::{CliError, Status};
 pub enum PolicyCommand {
     /// Every fact with its type, every function, operator and limit of the rule language.
     Functions(functions::Arguments),
+    /// Look for settings that protect less than they seem to.
+    Lint(lint::Arguments),
     /// The policies that come with dcrgate, and those of a folder.
     List(list::Arguments),
     /// One policy with `extends` and parameters applied, each setting with the line that it comes from.
@@ -30,6 +33,7 @@ pub enum PolicyCommand {
 pub fn policy(command: &PolicyCommand, out: &mut dyn Write) -> Result<Status, CliError> {
     match command {
         PolicyCommand::Functions(arguments) => functions::functions(arguments, out),
+        PolicyCommand::Lint(arguments) => lint::lint(arguments, out),
         PolicyCommand::List(arguments) => list::list(arguments, out),
         PolicyCommand::Show(arguments) => show::show(arguments, out),
     }
