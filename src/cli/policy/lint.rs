@@ -124,7 +124,7 @@ mod tests {
         (status, String::from_utf8(out).unwrap().replace(&format!("{}/", home.path().display()), ""))
     }
 
-    const OPEN: &str = "id = 'p'\nversion = '1'\ntitle = 't'\nspec = 's'\n[params]\nfetch_hosts = ['com']\n\
+    const OPEN: &str = "id = 'p'\nversion = '1'\ntitle = 't'\nspec = 's'\n[checks.keys.encryption]\nclaim = 'c'\nfetch_hosts = ['com']\n\
         [checks.redirects.form]\n[lint]\naccept = [{ id = 'unsigned', reason = 'a test' }]\n";
 
     #[test]
@@ -132,9 +132,9 @@ mod tests {
         let (status, text) = run(OPEN, Output::Text);
         insta::assert_snapshot!(text, @r#"
         warning: a list of hosts has an entry that is no host of one owner: `com` in `fetch_hosts`
-         --> p.toml:6:15
+         --> p.toml:7:15
           |
-        6 | fetch_hosts = ['com']
+        7 | fetch_hosts = ['com']
           |               ^^^^^^^
           |
           = help: name the hosts in full: from all others nothing may be fetched; or accept `hosts.broad` under [lint] with a reason
@@ -155,7 +155,7 @@ mod tests {
         let told: Value = serde_json::from_str(&text).unwrap();
         let findings = &told[0]["findings"];
         assert_eq!((&findings[0]["id"], &findings[0]["accepted"]), (&json!("unsigned"), &json!("a test")));
-        assert_eq!((&findings[1]["id"], &findings[1]["line"]), (&json!("hosts.broad"), &json!(6)));
+        assert_eq!((&findings[1]["id"], &findings[1]["line"]), (&json!("hosts.broad"), &json!(7)));
     }
 
     #[test]

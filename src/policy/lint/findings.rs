@@ -44,14 +44,18 @@ pub(super) fn of(policy: &Effective) -> Vec<Finding> {
     }
     let redirects = look.enforced("redirects.form") || look.enforced("redirects.statement");
     found.extend((!redirects).then(|| whole(&REDIRECTS_UNCHECKED)));
-    found.extend(look.lists("hosts").filter_map(|(entry, items)| {
+    found.extend(look.lists("hosts", Look::is_check_on).into_iter().filter_map(|(entry, items)| {
         let broad = items.into_iter().find(|host| is_broad(host))?;
         Some(at(&HOSTS_BROAD, format!("`{broad}` in `{}`", entry.key), entry))
     }));
-    found.extend(look.lists("scope").filter_map(|(entry, items)| {
-        let any = items.into_iter().find(|scope| scope.split(' ').any(|word| word == "*"))?;
-        Some(at(&SCOPES_ANY, format!("`{any}` in `{}`", entry.key), entry))
-    }));
+    found.extend(
+        look.lists("scope", |_, table| table.name == "params" || table.name.starts_with("forward"))
+            .into_iter()
+            .filter_map(|(entry, items)| {
+                let any = items.into_iter().find(|scope| scope.split(' ').any(|word| word == "*"))?;
+                Some(at(&SCOPES_ANY, format!("`{any}` in `{}`", entry.key), entry))
+            }),
+    );
     let is_guarded = has_statement && optional.is_none() || has_token || look.enforced("registration.quota");
     found.extend((!is_guarded).then(|| whole(&REGISTRATION_OPEN)));
     found.extend((look.is_all_shadow()).then(|| whole(&SHADOW_ALL)));
@@ -67,14 +71,14 @@ fn at(lint: &'static Lint, what: String, entry: &Entry) -> Finding {
     Finding { lint, what, place: entry.place.clone(), accepted: None }
 }
 
-/// `*` anywhere, nothing at all, or one label, such as a top-level domain.
+/// `*` anywhere, nothing at all, or one label, such as a top-level domain; this machine is one host.
 fn is_broad(host: &str) -> bool {
     let name = host
         .rsplit_once(':')
         .map_or(host, |(name, port)| if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host });
-    let is_literal = name.starts_with('[');
+    let is_one_host = name.starts_with('[') || name == "localhost";
     let labels = name.split('.').filter(|label| !label.is_empty()).count();
-    host.contains('*') || (labels < 2 && !is_literal)
+    host.contains('*') || (labels < 2 && !is_one_host)
 }
 
 /// Reads a policy as the compiler does, defaults included.
@@ -165,18 +169,11 @@ impl<'e> Look<'e> {
         Some(Finding { lint: &KEYS_BY_VALUE, what: String::new(), place, accepted: None })
     }
 
-    /// Lists of texts whose key has this word, in settings and parameters; what is within a table counts to it.
-    fn lists(&self, word: &str) -> impl Iterator<Item = (&'e Entry, Vec<&'e str>)> {
-        let tables = self
-            .policy
-            .tables
-            .iter()
-            .filter(|table| table.name == "params" || table.name.starts_with("forward") || self.is_check_on(table));
-        let word = word.to_owned();
-        tables
-            .flat_map(|table| &table.entries)
-            .filter(move |entry| entry.key.contains(&word))
-            .map(|entry| (entry, texts(&entry.came_to)))
+    /// Lists of texts whose key has this word, in the tables of these; what is within a table counts to it.
+    fn lists(&self, word: &str, tables: fn(&Self, &Table) -> bool) -> Vec<(&'e Entry, Vec<&'e str>)> {
+        let tables = self.policy.tables.iter().filter(|table| tables(self, table));
+        let entries = tables.flat_map(|table| &table.entries).filter(|entry| entry.key.contains(word));
+        entries.map(|entry| (entry, texts(&entry.came_to))).collect()
     }
 
     fn is_check_on(&self, table: &Table) -> bool {

@@ -91,9 +91,13 @@ fn fapi_signs_with_few_algorithms() {
 #[test]
 fn lists_of_everything_are_found() {
     let with = |params: &str| found(&format!("{GOOD}[params]\n{params}\n"));
-    assert_eq!(with("fetch_hosts = ['keys.example.org', '127.0.0.1:8080', '[::1]:80']"), [""; 0]);
+    let hosts = |hosts: &str| {
+        let keys = format!("[checks.keys.encryption]\nclaim = 'c'\nfetch_hosts = {{ cel = \"params.hosts\" }}\n");
+        found(&format!("{GOOD}{keys}[params]\nhosts = {hosts}\n"))
+    };
+    assert_eq!(hosts("['keys.example.org', '127.0.0.1:8080', '[::1]:80', 'localhost:80']"), [""; 0]);
     for broad in ["*", "*.example.org", "com", "", "br:443", "."] {
-        assert_eq!(with(&format!("fetch_hosts = ['a.example', '{broad}']")), ["hosts.broad"], "{broad}");
+        assert_eq!(hosts(&format!("['a.example', '{broad}']")), ["hosts.broad"], "{broad}");
     }
     assert_eq!(with("role_scopes = { A = ['openid', '*'] }"), ["scopes.any"]);
     assert_eq!(with("scopes = ['openid', 'a*b']"), [""; 0]);
