@@ -92,7 +92,7 @@ fn fapi_signs_with_few_algorithms() {
 fn lists_of_everything_are_found() {
     let with = |params: &str| found(&format!("{GOOD}[params]\n{params}\n"));
     let hosts = |hosts: &str| {
-        let keys = format!("[checks.keys.encryption]\nclaim = 'c'\nfetch_hosts = {{ cel = \"params.hosts\" }}\n");
+        let keys = "[checks.keys.encryption]\nclaim = 'c'\nfetch_hosts = { cel = \"params.hosts\" }\n";
         found(&format!("{GOOD}{keys}[params]\nhosts = {hosts}\n"))
     };
     assert_eq!(hosts("['keys.example.org', '127.0.0.1:8080', '[::1]:80', 'localhost:80']"), [""; 0]);
