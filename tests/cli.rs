@@ -301,7 +301,7 @@ fn every_command_has_help_that_fits() {
         assert!(all.contains(&format!("\n  {command} ")), "{command} in {all}");
         help(&[command]);
     }
-    for command in [["explain"].as_slice(), &["audit", "list"], &["statement", "verify"]] {
+    for command in [["explain"].as_slice(), &["audit", "list"], &["policy", "test"], &["statement", "verify"]] {
         let text = help(command);
         assert!(text.contains(&format!("Examples:\n  dcrgate {} ", command.join(" "))), "{text}");
     }
@@ -314,6 +314,7 @@ fn every_command_has_help_that_fits() {
         &["policy", "lint"],
         &["policy", "list"],
         &["policy", "show"],
+        &["policy", "test"],
         &["statement", "show"],
         &["statement", "verify"],
         &["demo"],

@@ -9,54 +9,25 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dcrgate::model::document::{Faults, Source};
-use dcrgate::policy::cases::Suite;
-use dcrgate::policy::{Policy, compile};
-use serde_json::{Map, Value};
+use dcrgate::cli::policy::test::golden;
+use dcrgate::cli::policy::test::pairs::Pair;
+use dcrgate::cli::policy::test::tested::Tested;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-fn read(path: &str) -> Result<String, String> {
-    fs::read_to_string(folder(path)).map_err(|error| error.to_string())
-}
-
-fn source(name: &str) -> Source {
-    let name = format!("policies/{name}");
-    Source { text: read(&name).unwrap(), name }
-}
-
-fn make(name: &str, params: &Map<String, Value>) -> Option<Policy> {
-    let source = source(name);
-    let faults = Faults::new();
-    let policy = compile(&source.name, &source.text, &read, params, &faults);
-    let problems: Vec<String> = faults.into_problems().iter().map(ToString::to_string).collect();
-    assert!(problems.is_empty(), "{problems:#?}");
-    policy
-}
-
 fn holds(name: &str) {
-    let source = source(&format!("{name}.cases.toml"));
-    let faults = Faults::new();
-    let suite = Suite::read(&source.name, &source.text, &faults);
-    let problems: Vec<String> = faults.into_problems().iter().map(ToString::to_string).collect();
-    let suite = suite.unwrap_or_else(|| panic!("{problems:#?}"));
-
-    let results = suite.run(&|params| make(&format!("{name}.toml"), params));
-    let differences: Vec<String> = results
-        .cases
-        .iter()
-        .flat_map(|case| case.differences.iter().map(move |line| format!("{:?} {}: {line}", case.place, case.name)))
+    let pair = Pair::of(&folder("policies").join(name));
+    let mut tested = Tested::of(&pair, "").expect("readable files");
+    let bless = std::env::var_os("BLESS").is_some();
+    golden::compare(&mut tested, &folder("tests/golden"), bless).expect("a writable folder");
+    let findings: Vec<String> = tested
+        .findings()
+        .map(|finding| format!("{} {}: {}", finding.place(), finding.about, finding.lines.join("; ")))
         .collect();
-    assert!(differences.is_empty(), "{differences:#?}");
-    assert!(results.untried.is_empty(), "{:#?}", results.untried);
-
-    let golden = folder("tests/golden").join(format!("{name}.txt"));
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(&golden, &results.matrix).unwrap();
-    }
-    assert_eq!(fs::read_to_string(&golden).unwrap_or_default(), results.matrix, "BLESS=1 cargo test --test policies");
+    assert!(findings.is_empty(), "BLESS=1 cargo test --test policies\n{findings:#?}");
+    assert!(!tested.cases.is_empty(), "{name} has no cases");
 }
 
 #[test]

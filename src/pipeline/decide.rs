@@ -92,12 +92,11 @@ pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
         trace.push(question.policy.gate(Gate::RequestSignature), Outcome::Fail, Some("the request is JSON".into()));
         return decision(trace, Verdict::Refused, Subject::default(), statement);
     }
-    let metadata = question.policy.merge(question.request, statement.as_ref());
-    let judged = question.policy.evaluate(
+    let (metadata, judged) = question.policy.judge(
         &Facts {
             operation: question.operation,
             request: question.request,
-            metadata: &metadata,
+            metadata: &Map::new(),
             statement: statement.as_ref(),
             peer: Some((peer, authority)),
             signer: None,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::read::texts_of;
 use crate::checks::{About, Settings, SoftwareKeysPolicy};
+use crate::model::facts::Operation;
 use crate::model::trace::{Mode, Rule};
 
 mod abouts;
@@ -48,6 +49,32 @@ pub enum Signer {
     Directory,
     /// The client itself: the leaf of the header's `x5c` (RFC 7515 §4.1.6), whose chain an authority trusts.
     Certificate,
+}
+
+impl Gate {
+    /// Every one, in the order in which they are passed.
+    const ALL: [Self; 7] = [
+        Self::CertificateTrusted,
+        Self::StatementPresent,
+        Self::StatementKeys,
+        Self::StatementSignature,
+        Self::StatementCertificate,
+        Self::RequestKeys,
+        Self::RequestSignature,
+    ];
+
+    /// What it is.
+    pub fn about(self) -> &'static About {
+        match self {
+            Self::CertificateTrusted => &CERTIFICATE_TRUSTED,
+            Self::StatementPresent => &STATEMENT_PRESENT,
+            Self::StatementSignature => &STATEMENT_SIGNATURE,
+            Self::StatementKeys => &STATEMENT_KEYS,
+            Self::RequestKeys => &REQUEST_KEYS,
+            Self::RequestSignature => &REQUEST_SIGNATURE,
+            Self::StatementCertificate => &STATEMENT_CERTIFICATE,
+        }
+    }
 }
 
 /// How a software statement is to be verified.
@@ -121,6 +148,19 @@ impl Gates {
 
     pub(super) const fn request(&self) -> Option<&RequestPolicy> {
         self.request.as_ref()
+    }
+
+    /// Those that an operation passes, in order.
+    pub(super) fn on(&self, operation: Operation) -> impl Iterator<Item = Gate> {
+        let known = Gate::ALL.into_iter().filter(move |gate| gate.about().operations.contains(&operation));
+        let signer = self.statement.as_ref().map(|statement| statement.signer);
+        known.filter(move |gate| match gate {
+            Gate::CertificateTrusted => true,
+            Gate::StatementPresent | Gate::StatementSignature => signer.is_some(),
+            Gate::StatementKeys => signer == Some(Signer::Directory),
+            Gate::StatementCertificate => signer == Some(Signer::Certificate),
+            Gate::RequestKeys | Gate::RequestSignature => self.request.is_some(),
+        })
     }
 
     pub(super) const fn rule(&self, gate: Gate) -> &Arc<Rule> {

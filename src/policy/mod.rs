@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::checks::{Active, Asker, SoftwareKeysPolicy};
 use crate::model::claim::Claim;
 use crate::model::digest::Digest;
-use crate::model::facts::Facts;
+use crate::model::facts::{Facts, Operation};
 use crate::model::statement::Statement;
 use crate::model::trace::{Outcome, Rule, Trace};
 
@@ -27,9 +27,11 @@ pub mod lint;
 pub mod packs;
 mod read;
 mod rules;
+mod sources;
 
 pub use gates::{ALGORITHMS, CertificatePolicy, GATES, Gate, RequestPolicy, Signer, StatementPolicy};
 pub use read::{compile, follow};
+pub use sources::Sources;
 
 use cel::{Code, Library, Session, TooLong, Uses, Values};
 use forward::Forward;
@@ -150,6 +152,11 @@ impl Policy {
         self.gates.rule(gate)
     }
 
+    /// The gates that an operation passes under this policy, in order.
+    pub fn gates(&self, operation: Operation) -> impl Iterator<Item = Gate> {
+        self.gates.on(operation)
+    }
+
     /// Every check and rule, in the order of evaluation.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.checks.iter().map(Active::rule).chain(self.rulings.iter().map(Ruling::rule))
@@ -162,6 +169,14 @@ impl Policy {
     /// The result is bounded by the request, the statement and the policy.
     pub fn merge(&self, request: &Map<String, Value>, statement: Option<&Statement>) -> Map<String, Value> {
         self.forward.merge(&self.library, request, statement)
+    }
+
+    /// What comes after the gates: the merge and the evaluation of its result. Gives the members that may be
+    /// forwarded where nothing in the trace refuses. `facts.metadata` is not looked at.
+    pub fn judge(&self, facts: &Facts<'_>, trace: &mut Trace) -> (Map<String, Value>, Judged) {
+        let metadata = self.merge(facts.request, facts.statement);
+        let judged = self.evaluate(&Facts { metadata: &metadata, ..*facts }, trace);
+        (metadata, judged)
     }
 
     /// Runs every check, then every rule; all failures are in the trace.

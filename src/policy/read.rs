@@ -11,7 +11,7 @@ use super::gates::{GATES, Gates};
 use super::{Description, Limits, Policy, SubjectClaims, layers};
 use crate::checks::active::Texts;
 use crate::checks::{ALL, About, Active, Settings, SoftwareKeysPolicy};
-use crate::model::document::{Faults, Located, Section, nearest};
+use crate::model::document::{Document, Faults, Located, Section, nearest};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
 use crate::model::metadata::{MEMBERS, Member, member};
@@ -55,7 +55,15 @@ pub fn compile(
     params: &Map<String, Value>,
     faults: &Faults,
 ) -> Option<Policy> {
-    let documents = layers::load(name, text, read, faults);
+    compile_documents(&layers::load(name, text, read, faults), params, faults)
+}
+
+/// Makes a policy of the files of a chain, nearest first.
+pub(super) fn compile_documents(
+    documents: &[Document],
+    params: &Map<String, Value>,
+    faults: &Faults,
+) -> Option<Policy> {
     let roots: Vec<Section<'_>> = documents.iter().map(|document| document.root(faults)).collect();
     let params = layers::parameters(&roots, params, faults);
     let compute = |text: &Located<String>| cel::constant(text, &params, faults);
@@ -67,7 +75,7 @@ pub fn compile(
         version: required(&root, "version"),
         title: required(&root, "title"),
         spec: required(&root, "spec"),
-        digest: layers::digest(&documents, &params),
+        digest: layers::digest(documents, &params),
     };
     let default = Defaults {
         mode: root.word("mode", &[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)]).unwrap_or(Mode::Enforce),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::cli::{CliError, problems, read_text};
 use crate::model::document::{Document, Faults};
 use crate::policy::effective::Effective;
-use crate::policy::{Policy, packs};
+use crate::policy::{Policy, Sources, packs};
 
 /// A policy file with its text.
 #[derive(Debug)]
@@ -71,6 +71,11 @@ impl Chosen {
     /// Compiles it; faults are recorded.
     pub fn compile_with(&self, params: &Map<String, Value>, faults: &Faults) -> Option<Policy> {
         crate::policy::compile(&self.name, &self.text, &|path| self.base(path), params, faults)
+    }
+
+    /// Parses it and what it builds on, to be compiled with several sets of parameters; faults are recorded.
+    pub fn sources(&self, faults: &Faults) -> Sources {
+        Sources::load(&self.name, &self.text, &|path| self.base(path), faults)
     }
 
     /// Compiles it, and tells what it says and where.

@@ -5,6 +5,7 @@ pub mod functions;
 pub mod lint;
 pub mod list;
 pub mod show;
+pub mod test;
 mod toml;
 
 use std::io::Write;
@@ -24,6 +25,8 @@ pub enum PolicyCommand {
     List(list::Arguments),
     /// One policy with `extends` and parameters applied, each setting with the line that it comes from.
     Show(show::Arguments),
+    /// Run the cases of policies, and see every gate, check and rule pass and fail.
+    Test(test::Arguments),
 }
 
 /// Runs one of the commands.
@@ -36,5 +39,6 @@ pub fn policy(command: &PolicyCommand, out: &mut dyn Write) -> Result<Status, Cl
         PolicyCommand::Lint(arguments) => lint::lint(arguments, out),
         PolicyCommand::List(arguments) => list::list(arguments, out),
         PolicyCommand::Show(arguments) => show::show(arguments, out),
+        PolicyCommand::Test(arguments) => test::test(arguments, out),
     }
 }

@@ -17,9 +17,22 @@ use crate::model::time::Timestamp;
 
 mod certificate;
 
-/// The members of a case that hold facts.
-const FACTS: [&str; 8] =
-    ["request", "statement", "certificate", "signer", "software_keys", "client", "token", "remote"];
+/// What a case says of facts and proofs; its own are laid over those of `[defaults]`.
+const FACTS: [&str; 13] = [
+    "request",
+    "statement",
+    "certificate",
+    "signer",
+    "software_keys",
+    "client",
+    "token",
+    "remote",
+    "statement_keys",
+    "signature",
+    "algorithm",
+    "request_signature",
+    "request_algorithm",
+];
 
 /// The facts of a case.
 #[derive(Debug)]
@@ -88,6 +101,18 @@ impl Given {
             Some(Value::Array(keys)) => Known::Value(Arc::new(key_set(keys))),
             Some(_) => return fault("software_keys", "a list of keys, or one of the words absent and unavailable"),
         };
+        for key in ["request", "statement", "certificate", "signer", "client", "token"] {
+            let is_word =
+                matches!(key, "statement" | "certificate" | "signer") && facts.get(key).is_some_and(Value::is_string);
+            if facts.get(key).is_some_and(|value| !value.is_object()) && !is_word {
+                return fault(key, "a table");
+            }
+        }
+        for key in ["statement_keys", "signature", "algorithm", "request_signature", "request_algorithm"] {
+            if facts.get(key).is_some_and(|value| !value.is_string()) {
+                return fault(key, "a word");
+            }
+        }
         let certificate = |key: &str| object(key).map(certificate::read).transpose();
         let (peer, signer) = match (certificate("certificate"), certificate("signer")) {
             (Ok(peer), Ok(signer)) => (peer, signer),

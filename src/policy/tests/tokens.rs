@@ -189,7 +189,9 @@ fn a_quota_that_could_not_count_is_a_fault() {
 #[test]
 fn cases_say_who_asks_and_what_is_taken() {
     let policy_text = format!("{HEAD}[checks.registration.quota]\nlimit = 1\nper = 'address'\nwindow = '1h'\n");
-    let case = |rest: &str| format!("[[case]]\nname = 'c'\nnow = '2026-11-24T12:00:00Z'\n{rest}\n");
+    let case = |rest: &str| {
+        format!("[[case]]\nname = 'c'\nnow = '2026-11-24T12:00:00Z'\n{rest}\ncertificate = {{ subject = 'CN=c' }}\n")
+    };
     let outcome = |text: &str| {
         let faults = Faults::new();
         let suite = cases::Suite::read("p.cases.toml", &case(text), &faults);
