@@ -44,7 +44,7 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  dcrgate policy test
+  dcrgate policy test policies
   dcrgate policy test policies/my-bank.toml --filter webhook --verbose
   dcrgate policy test policies --output junit > policies.xml
 
