@@ -70,7 +70,7 @@ async fn fetch(snapshot: &Snapshot, policy: &PolicyUse, request: &Map<String, Va
     evidence.statement_key = snapshot.key_sets.key(set, compact.header()).await;
     let (Some(software), Some(key)) = (policy.policy.software_keys(), evidence.statement_key.value()) else { return };
     if let Ok(statement) = compact.verify(key, &allowed)
-        && let Some(url) = statement.text(&software.claim)
+        && let Some(url) = policy.policy.claim(&statement.claims, &software.claim)
     {
         evidence.software_keys = snapshot.software_keys.fetch(url, &software.fetch_hosts).await;
     }

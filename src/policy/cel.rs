@@ -99,6 +99,11 @@ impl Uses {
         self.signer.add(&other.signer);
         self.client |= other.client;
     }
+
+    /// Whether it looks at the request.
+    pub fn looks_at_the_request(&self) -> bool {
+        !self.request.is_empty()
+    }
 }
 
 /// Members of one object.

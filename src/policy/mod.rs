@@ -17,6 +17,7 @@ use crate::model::facts::{Facts, Operation};
 use crate::model::statement::Statement;
 use crate::model::trace::{Outcome, Rule, Trace};
 
+mod aliases;
 pub mod cases;
 pub mod cel;
 pub mod effective;
@@ -33,6 +34,7 @@ pub use gates::{ALGORITHMS, CertificatePolicy, GATES, Gate, RequestPolicy, Signe
 pub use read::{compile, follow};
 pub use sources::Sources;
 
+use aliases::Aliases;
 use cel::{Code, Library, Session, TooLong, Uses, Values};
 use forward::Forward;
 use gates::Gates;
@@ -46,6 +48,7 @@ pub struct Policy {
     software_keys: Option<SoftwareKeysPolicy>,
     checks: Vec<Active>,
     rulings: Vec<Ruling>,
+    aliases: Aliases,
     forward: Forward,
     subject: SubjectClaims,
     library: Library,
@@ -162,25 +165,27 @@ impl Policy {
         self.checks.iter().map(Active::rule).chain(self.rulings.iter().map(Ruling::rule))
     }
 
-    /// The members as they would be forwarded: the statement's over the request's,
-    /// defaults filled in, everything dropped that must not travel.
-    ///
-    /// A member that could not be derived is `null`; [`Policy::evaluate`] refuses it.
-    /// The result is bounded by the request, the statement and the policy.
-    pub fn merge(&self, request: &Map<String, Value>, statement: Option<&Statement>) -> Map<String, Value> {
-        self.forward.merge(&self.library, request, statement)
+    /// A claim of a verified statement that is a text, under whichever of its spellings it has (`[aliases.statement]`).
+    pub fn claim<'s>(&self, claims: &'s Map<String, Value>, name: &str) -> Option<&'s str> {
+        self.aliases.claim(claims, name)
     }
 
-    /// What comes after the gates: the merge and the evaluation of its result. Gives the members that may be
-    /// forwarded where nothing in the trace refuses. `facts.metadata` is not looked at.
+    /// What comes after the gates: members and claims are read under one name, merged, and judged. Gives the members
+    /// that may be forwarded where nothing in the trace refuses. `facts.metadata` is not looked at.
+    ///
+    /// The members are bounded by the request, the statement and the policy. One that could not be computed is
+    /// `null`, and refuses.
     pub fn judge(&self, facts: &Facts<'_>, trace: &mut Trace) -> (Map<String, Value>, Judged) {
-        let metadata = self.merge(facts.request, facts.statement);
-        let judged = self.evaluate(&Facts { metadata: &metadata, ..*facts }, trace);
+        let request = self.aliases.request(facts.request);
+        let statement = facts.statement.map(|statement| self.aliases.statement(statement));
+        let facts = Facts { request: &request, statement: statement.as_deref(), ..*facts };
+        let metadata = self.forward.merge(&self.library, &facts);
+        let judged = self.evaluate(&Facts { metadata: &metadata, ..facts }, trace);
         (metadata, judged)
     }
 
     /// Runs every check, then every rule; all failures are in the trace.
-    pub fn evaluate(&self, facts: &Facts<'_>, trace: &mut Trace) -> Judged {
+    fn evaluate(&self, facts: &Facts<'_>, trace: &mut Trace) -> Judged {
         let mut judged = Judged { claims: Vec::new(), subject: self.subject.of(facts.statement) };
         let mut blocked = Vec::with_capacity(self.checks.len() + self.rulings.len());
         let asker = Asker {
@@ -188,6 +193,7 @@ impl Policy {
             organisation: judged.subject.organisation.as_deref(),
             software: judged.subject.software.as_deref(),
         };
+        self.aliases.judge(facts, trace);
         for check in &self.checks {
             blocked.push(!check.run(&asker, facts, trace, &mut judged.claims));
         }

@@ -17,9 +17,11 @@ use crate::model::facts::Operation;
 use crate::model::metadata::{MEMBERS, Member, member};
 use crate::model::trace::{Mode, Rule};
 
+mod aliases;
 mod forward;
 mod rules;
 
+use aliases::read_aliases;
 use forward::{finish_forward, read_forward};
 use rules::{Names, finish_rules, read_rules};
 
@@ -86,10 +88,13 @@ pub(super) fn compile_documents(
     let (gates, checks, software_keys) = read_checks(root.section("checks"), &default);
 
     let signed = gates.request().is_some();
-    let mut builder = Builder::new(Schema { params: &params, claims: claims.as_deref(), signed }, faults);
+    let aliases = read_aliases(root.section("aliases"), claims.as_deref());
+    let (members, spellings) = aliases.names();
+    let schema = Schema { params: &params, claims: claims.as_deref(), signed, aliases: (&members, &spellings) };
+    let mut builder = Builder::new(schema, faults);
     read_lets(&root, &mut builder);
     let drafts = read_rules(&root, &compute, &default, &mut builder);
-    let (forward, derived) = read_forward(&root, &mut builder);
+    let forward = read_forward(&root, &mut builder);
     let (subject, roles) = read_subject(root.section("subject"), &mut builder);
     quota_has_a_party(&root, &subject);
     super::lint::read(root.section("lint"));
@@ -98,7 +103,7 @@ pub(super) fn compile_documents(
 
     let names = Names::of(&checks);
     let rulings = finish_rules(drafts, &mut compiled, &names, faults);
-    let forward = finish_forward(forward, derived, &mut compiled);
+    let forward = finish_forward(forward, &mut compiled);
     let subject = SubjectClaims { roles: roles.and_then(|slot| compiled.take(slot)), ..subject };
     let library = compiled.library;
     if faults.any_error() {
@@ -112,9 +117,21 @@ pub(super) fn compile_documents(
     subject.roles.iter().for_each(|code| uses.add(&library.uses(code)));
     let mut forward = Forward { signed, ..forward };
     let mut early = Uses::default();
-    forward.derived.iter().for_each(|derived| early.add(&library.uses(&derived.code)));
+    forward.codes().for_each(|code| early.add(&library.uses(code)));
     forward.uses = early;
-    Some(Policy { about, gates, software_keys, checks, rulings, forward, subject, library, uses, limits: limits() })
+    Some(Policy {
+        about,
+        gates,
+        software_keys,
+        checks,
+        rulings,
+        aliases,
+        forward,
+        subject,
+        library,
+        uses,
+        limits: limits(),
+    })
 }
 
 /// Reads what a policy builds on and lets it go, so that a caller can keep the texts for [`compile`], which

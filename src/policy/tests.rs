@@ -11,6 +11,7 @@ use crate::model::evidence::Known;
 use crate::model::facts::Operation;
 use crate::model::time::Timestamp;
 
+mod forwarded;
 mod signed_requests;
 mod tokens;
 
@@ -47,17 +48,25 @@ pub(super) fn policy(text: &str) -> Policy {
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_795_521_600);
 
-/// Judges a registration; gives `id outcome` of every step, and the claims.
-fn judged(policy: &Policy, request: Value, claims: Value) -> (Vec<String>, Judged) {
-    let request = object(request);
-    let digest = Digest::of(b"statement");
-    let statement = Statement { claims: object(claims), algorithm: "PS256", key_id: "k".into(), digest };
-    let metadata = policy.merge(&request, Some(&statement));
-    let facts = Facts {
+fn statement(claims: Value) -> Statement {
+    Statement { claims: object(claims), algorithm: "PS256", key_id: "k".into(), digest: Digest::of(b"statement") }
+}
+
+/// Judges a registration without statement, certificate and token, unless `with` gives them; gives also the members
+/// that would travel.
+fn told<'f>(
+    policy: &'f Policy,
+    request: Value,
+    with: impl FnOnce(Facts<'f>) -> Facts<'f>,
+) -> (Trace, Map<String, Value>, Judged) {
+    // Leaked, so that `with` may borrow what outlives it: a few hundred bytes in a test.
+    let request: &'f Map<String, Value> = Box::leak(Box::new(object(request)));
+    let none: &'f Map<String, Value> = Box::leak(Box::default());
+    let facts = with(Facts {
         operation: Operation::Register,
-        request: &request,
-        metadata: &metadata,
-        statement: Some(&statement),
+        request,
+        metadata: none,
+        statement: None,
         peer: None,
         signer: None,
         token: None,
@@ -65,9 +74,16 @@ fn judged(policy: &Policy, request: Value, claims: Value) -> (Vec<String>, Judge
         client: None,
         software_keys: &Known::Absent,
         now: NOW,
-    };
+    });
     let mut trace = Trace::new();
-    let judged = policy.evaluate(&facts, &mut trace);
+    let (metadata, judged) = policy.judge(&facts, &mut trace);
+    (trace, metadata, judged)
+}
+
+/// Judges a registration; gives `id outcome` of every step, and the claims.
+fn judged(policy: &Policy, request: Value, claims: Value) -> (Vec<String>, Judged) {
+    let statement = statement(claims);
+    let (trace, _, judged) = told(policy, request, |facts| Facts { statement: Some(&statement), ..facts });
     (trace.steps().iter().map(|step| format!("{} {:?}", step.rule.id, step.outcome)).collect(), judged)
 }
 
@@ -248,7 +264,7 @@ fn a_statement_is_remembered_until_it_is_too_old_anyway() {
 #[test]
 fn forwarded_members_are_those_that_a_policy_may_set() {
     let found = problems(
-        "[forward.defaults]\nclient_id = 'x'\nsubject_typ = 'public'\nrequire_auth_time = 'yes'\n[forward.derived]\nscope = 'cert.subject_dn'\n",
+        "[forward.defaults]\nclient_id = 'x'\nsubject_typ = 'public'\nrequire_auth_time = 'yes'\n[forward.derived]\nscope = 'client.subject'\n",
     );
     assert_eq!(
         found,
@@ -256,7 +272,7 @@ fn forwarded_members_are_those_that_a_policy_may_set() {
             "p.toml:6: `client_id` cannot be set by a policy",
             "p.toml:8: `require_auth_time`: this member has to be true or false",
             "p.toml:7: `subject_typ` is not client metadata (did you mean `subject_type`?)",
-            "p.toml:10: `cert` is not known here (known here: request, ssa, params)",
+            "p.toml:10: `client` is not known here (known here: request, ssa, cert, signer, token, params)",
         ]
     );
 }

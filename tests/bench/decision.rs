@@ -151,11 +151,11 @@ fn evaluate_policy(bencher: Bencher<'_, '_>) {
     let statement = compact.verify(&case.key, &[Algorithm::PS256]).expect("good").into();
     let (peer, _) = case.evidence.peer.value().expect("a certificate");
     bencher.bench(|| {
-        let metadata = case.policy.merge(black_box(&case.request), Some(&statement));
+        let none = Map::new();
         let facts = Facts {
             operation: Operation::Register,
-            request: &case.request,
-            metadata: &metadata,
+            request: black_box(&case.request),
+            metadata: &none,
             statement: Some(&statement),
             peer: Some((peer, &case.authorities[0])),
             signer: None,
@@ -166,7 +166,7 @@ fn evaluate_policy(bencher: Bencher<'_, '_>) {
             now: case.now,
         };
         let mut trace = Trace::new();
-        let judged = case.policy.evaluate(&facts, &mut trace);
+        let (metadata, judged) = case.policy.judge(&facts, &mut trace);
         (metadata, judged, trace)
     });
 }

@@ -113,7 +113,7 @@ impl Compiled {
 
 /// The value of an expression over parameters alone.
 pub fn constant(text: &Located<String>, params: &Map<String, Value>, faults: &Faults) -> Option<Value> {
-    let mut builder = Builder::new(Schema { params, claims: None, signed: false }, faults);
+    let mut builder = Builder::new(Schema::of(params), faults);
     let slot = builder.expression(text.clone(), Scope::Parameters);
     let mut compiled = builder.finish();
     let code = compiled.take(slot)?;

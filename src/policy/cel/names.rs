@@ -79,9 +79,8 @@ impl<'a> Walker<'a> {
         let mut chain = code.map_or_else(Vec::new, |code| code.lets.clone());
         let early = code.is_none_or(|code| {
             let early = chain.iter().filter_map(|index| self.named.get(*index)).all(|named| named.early);
-            let Uses { metadata, token, certificate, signer, client, .. } = &code.uses;
-            let certificates = !certificate.is_empty() || !signer.is_empty();
-            early && metadata.is_empty() && token.is_empty() && !certificates && !client && !names_moment(&code.tree)
+            let Uses { metadata, client, .. } = &code.uses;
+            early && metadata.is_empty() && !client && !names_moment(&code.tree)
         });
         chain.push(self.named.len());
         self.named.push(Named { name: name.to_owned(), chain, early });
@@ -219,6 +218,16 @@ impl Walk<'_, '_> {
             "signer" => self.uses.signer.note(path.iter().map(|segment| segment.name.as_str())),
             "client" => self.uses.client = true,
             _ => {}
+        }
+        let (members, claims) = self.walker.schema.aliases;
+        let gone = match root {
+            "request" | "metadata" => members,
+            "ssa" => claims,
+            _ => &[],
+        };
+        if let Some(first) = first.filter(|first| gone.contains(&first.name)) {
+            let help = "see [aliases]: it is read under the name that is meant";
+            return self.complain(id, format!("`{root}` never has `{}`", first.name), Some(help.to_owned()));
         }
         let Some(first) = first.filter(|first| first.is_field) else { return };
         match root {

@@ -23,7 +23,7 @@ impl Scope {
     pub(super) const fn roots(self) -> &'static [&'static str] {
         match self {
             Self::Decision | Self::Condition => ROOTS,
-            Self::Forward => &["request", "ssa", "params"],
+            Self::Forward => &["request", "ssa", "cert", "signer", "token", "params"],
             Self::Parameters => &["params"],
         }
     }
@@ -38,4 +38,13 @@ pub struct Schema<'a> {
     pub claims: Option<&'a [String]>,
     /// Whether requests are signed, and so hold the claims of a JWT.
     pub signed: bool,
+    /// Spellings under which nothing is ever found: `[aliases]` of members and of claims.
+    pub aliases: (&'a [String], &'a [String]),
+}
+
+impl<'a> Schema<'a> {
+    /// These parameters, and nothing else that is particular.
+    pub const fn of(params: &'a Map<String, Value>) -> Self {
+        Self { params, claims: None, signed: false, aliases: (&[], &[]) }
+    }
 }

@@ -29,7 +29,7 @@ fn faults_of(source: &str) -> Vec<String> {
     let params = params();
     let faults = Faults::new();
     let claims = ["software_id".to_owned(), "software_redirect_uris".to_owned()];
-    let mut builder = Builder::new(Schema { params: &params, claims: Some(&claims), signed: false }, &faults);
+    let mut builder = Builder::new(Schema { claims: Some(&claims), ..Schema::of(&params) }, &faults);
     let slot = builder.expression(located(source), Scope::Decision);
     let sound = builder.finish().take(slot).is_some();
     let problems: Vec<String> = faults.into_problems().iter().map(ToString::to_string).collect();
@@ -42,7 +42,7 @@ fn value_of(source: &str, request: &Value, claims: &Value) -> Result<Value, Stri
     let (Value::Object(request), Value::Object(claims)) = (request, claims) else { unreachable!() };
     let params = params();
     let faults = Faults::new();
-    let mut builder = Builder::new(Schema { params: &params, claims: None, signed: false }, &faults);
+    let mut builder = Builder::new(Schema::of(&params), &faults);
     let slot = builder.expression(located(source), Scope::Decision);
     let mut compiled = builder.finish();
     let code = compiled.take(slot);
@@ -207,7 +207,7 @@ fn parameters_alone_are_decided_at_load() {
     let params = params();
     let faults = Faults::new();
     let condition = |source: &str| {
-        let mut builder = Builder::new(Schema { params: &params, claims: None, signed: false }, &faults);
+        let mut builder = Builder::new(Schema::of(&params), &faults);
         let slot = builder.expression(located(source), Scope::Condition);
         builder.finish().take_condition(slot, &located(source).place, &faults).unwrap()
     };
@@ -227,7 +227,7 @@ proptest! {
     fn any_text_is_an_expression_or_a_fault(source in "[a-z0-9.()\\[\\]{}!&|+*/<>='\", ?:-]{0,200}", values in any::<Vec<i64>>()) {
         let params = params();
         let faults = Faults::new();
-        let mut builder = Builder::new(Schema { params: &params, claims: None, signed: false }, &faults);
+        let mut builder = Builder::new(Schema::of(&params), &faults);
         let mut text = located("true");
         text.value = source;
         let slot = builder.expression(text, Scope::Decision);

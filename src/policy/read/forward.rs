@@ -11,34 +11,63 @@ use crate::model::error_code::ErrorCode;
 use crate::model::metadata::{Kind, Member};
 use crate::model::trace::{Mode, Rule};
 use crate::policy::cel::{Builder, Compiled, Scope, Slot};
-use crate::policy::forward::{Derived, Forward, Unknown};
+use crate::policy::forward::{Computed, Forward, Request, Unknown};
 
-pub(super) fn read_forward(root: &Settings<'_>, builder: &mut Builder<'_>) -> (Forward, Vec<(&'static Member, Slot)>) {
+/// `[forward]` without the expressions, which are compiled later.
+pub(super) struct Draft {
+    forward: Forward,
+    replaced: Vec<(&'static Member, Slot)>,
+    derived: Vec<(&'static Member, Slot)>,
+}
+
+/// A member that is computed, with the expression.
+type Expressions = BTreeMap<&'static str, (&'static Member, Located<String>)>;
+
+pub(super) fn read_forward(root: &Settings<'_>, builder: &mut Builder<'_>) -> Draft {
     let section = root.section("forward");
     let faults = root.faults();
     let unknown = section.word("unknown", &[("drop", Unknown::Drop), ("keep", Unknown::Keep)]).unwrap_or_default();
+    let request = section.word("request", &[("keep", Request::Keep), ("drop", Request::Drop)]).unwrap_or_default();
     let drop = section.texts("drop").unwrap_or_default();
 
     let mut from_statement: BTreeMap<&'static str, String> = BTreeMap::new();
-    let mut derived: BTreeMap<&'static str, (&'static Member, Located<String>)> = BTreeMap::new();
+    let mut replaced = Expressions::new();
+    let mut derived = Expressions::new();
     let mut defaults: BTreeMap<&'static str, Value> = BTreeMap::new();
     // Farthest first: what is nearer takes its place.
-    let (claims, computed, filled) =
-        (section.section("from_statement"), section.section("derived"), section.section("defaults"));
-    for (name, claim) in claims.layers().iter().rev().flat_map(Section::text_entries) {
-        if let Some(member) = chosen_member(&name, faults) {
-            from_statement.insert(member.name, claim.value);
+    for layer in section.layers().iter().rev() {
+        // What is replaced is settled: words on it that are no farther would be without effect.
+        if let Some(computed) = layer.section("replaced") {
+            for (name, text) in computed.text_entries() {
+                let Some(member) = chosen_member(&name, faults) else { continue };
+                from_statement.remove(member.name);
+                derived.remove(member.name);
+                defaults.remove(member.name);
+                replaced.insert(member.name, (member, text));
+            }
         }
-    }
-    for (name, text) in computed.layers().iter().rev().flat_map(Section::text_entries) {
-        if let Some(member) = chosen_member(&name, faults) {
-            derived.insert(member.name, (member, text));
+        let settable = |name: &Located<String>| {
+            let member = chosen_member(name, faults)?;
+            if replaced.contains_key(member.name) {
+                let message = format!("`{}` is in [forward.replaced], which is all that counts", member.name);
+                faults.error(Some(&name.place), message, Some("leave one of the two out".to_owned()));
+            }
+            Some(member)
+        };
+        for (name, claim) in layer.section("from_statement").iter().flat_map(Section::text_entries) {
+            if let Some(member) = settable(&name) {
+                from_statement.insert(member.name, claim.value);
+            }
         }
-    }
-    for layer in filled.layers().iter().rev() {
-        for (name, value) in layer.all_json() {
-            let place = layer.place_of_key(&name);
-            let Some(member) = chosen_member(&Located { value: name, place: place.clone() }, faults) else { continue };
+        for (name, text) in layer.section("derived").iter().flat_map(Section::text_entries) {
+            if let Some(member) = settable(&name) {
+                derived.insert(member.name, (member, text));
+            }
+        }
+        let Some(filled) = layer.section("defaults") else { continue };
+        for (name, value) in filled.all_json() {
+            let place = filled.place_of_key(&name);
+            let Some(member) = settable(&Located { value: name, place: place.clone() }) else { continue };
             if !member.kind.admits(&value) {
                 faults.error(Some(&place), format!("`{}`: {}", member.name, member.kind.demand()), None);
             }
@@ -49,17 +78,20 @@ pub(super) fn read_forward(root: &Settings<'_>, builder: &mut Builder<'_>) -> (F
         from_statement: from_statement.into_iter().collect(),
         defaults: defaults.into_iter().collect(),
         drop,
+        request,
         unknown,
         ..Forward::default()
     };
-    let derived = derived.into_values().map(|(member, text)| (member, builder.expression(text, Scope::Forward)));
-    let derived = derived.collect();
+    let mut add = |texts: Expressions| {
+        texts.into_values().map(|(member, text)| (member, builder.expression(text, Scope::Forward))).collect()
+    };
+    let (replaced, derived) = (add(replaced), add(derived));
     section.finish();
-    (forward, derived)
+    Draft { forward, replaced, derived }
 }
 
 /// A member that a policy may set: one that clients choose, in its one language.
-fn chosen_member(name: &Located<String>, faults: &Faults) -> Option<&'static Member> {
+pub(super) fn chosen_member(name: &Located<String>, faults: &Faults) -> Option<&'static Member> {
     let member = known_member(name, faults)?;
     if member.kind == Kind::Issued || member.name != name.value {
         faults.error(Some(&name.place), format!("`{}` cannot be set by a policy", name.value), None);
@@ -68,22 +100,29 @@ fn chosen_member(name: &Located<String>, faults: &Faults) -> Option<&'static Mem
     Some(member)
 }
 
-pub(super) fn finish_forward(
-    forward: Forward,
-    derived: Vec<(&'static Member, Slot)>,
-    compiled: &mut Compiled,
-) -> Forward {
-    let derived = derived.into_iter().filter_map(|(member, slot)| {
-        let rule = Rule {
-            id: format!("forward.{}", member.name).into(),
-            clause: "".into(),
-            mode: Mode::Enforce,
-            error: ErrorCode::InvalidSoftwareStatement,
-            field: Some(member.name.into()),
-            message: "this member cannot be derived from the software statement".into(),
-            hint: Some("correct the software in the directory and fetch a new software statement".into()),
+pub(super) fn finish_forward(draft: Draft, compiled: &mut Compiled) -> Forward {
+    let Draft { forward, replaced, derived } = draft;
+    let mut computed = |members: Vec<(&'static Member, Slot)>, message: &str| {
+        let finish = |(member, slot): (&'static Member, Slot)| {
+            let code = compiled.take(slot)?;
+            let asks = compiled.library.uses(&code).looks_at_the_request();
+            let rule = Rule {
+                id: format!("forward.{}", member.name).into(),
+                clause: "".into(),
+                mode: Mode::Enforce,
+                error: if asks { ErrorCode::InvalidClientMetadata } else { ErrorCode::InvalidSoftwareStatement },
+                field: Some(member.name.into()),
+                message: message.into(),
+                hint: Some(if asks { CORRECT_REQUEST } else { CORRECT_STATEMENT }.into()),
+            };
+            Some(Computed { name: member.name, code, rule: rule.into() })
         };
-        Some(Derived { name: member.name, code: compiled.take(slot)?, rule: rule.into() })
-    });
-    Forward { derived: derived.collect(), ..forward }
+        members.into_iter().filter_map(finish).collect()
+    };
+    let replaced = computed(replaced, "this member cannot be determined from what was sent");
+    let derived = computed(derived, "this member cannot be derived from the software statement");
+    Forward { replaced, derived, ..forward }
 }
+
+const CORRECT_REQUEST: &str = "send this member in the form of its specification, and what it is determined by";
+const CORRECT_STATEMENT: &str = "correct the software in the directory and fetch a new software statement";

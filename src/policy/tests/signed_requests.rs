@@ -20,25 +20,8 @@ fn request(changes: Value) -> Value {
 
 /// The failures: field and message.
 fn failures(policy: &Policy, changes: Value) -> Vec<String> {
-    let request = object(request(changes));
-    let claims = object(json!({ "software_id": "soft" }));
-    let statement = Statement { claims, algorithm: "PS256", key_id: "k".into(), digest: Digest::of(b"") };
-    let metadata = policy.merge(&request, Some(&statement));
-    let facts = Facts {
-        operation: Operation::Register,
-        request: &request,
-        metadata: &metadata,
-        statement: Some(&statement),
-        peer: None,
-        signer: None,
-        token: None,
-        remote: None,
-        client: None,
-        software_keys: &Known::Absent,
-        now: NOW,
-    };
-    let mut trace = Trace::new();
-    policy.evaluate(&facts, &mut trace);
+    let statement = statement(json!({ "software_id": "soft" }));
+    let (trace, ..) = told(policy, request(changes), |facts| Facts { statement: Some(&statement), ..facts });
     let failed = trace.steps().iter().filter(|step| step.outcome == Outcome::Fail);
     failed.map(|step| format!("{}: {}", step.rule.field.as_deref().unwrap_or("-"), step.rule.message)).collect()
 }
@@ -123,8 +106,8 @@ fn claims_of_a_request_are_facts_and_never_metadata() {
     assert_eq!(steps, ["metadata.members Pass", "a.iss Pass"]);
     let (steps, _) = judged(&policy(&text), request(json!({ "azp": "s" })), json!({}));
     assert_eq!(steps, ["metadata.members Fail", "a.iss Pass"]);
-    let sent = object(request(json!({ "nbf": 1, "sub": "s", "scope": "openid", "other": 1 })));
-    let forwarded = policy(&text).merge(&sent, None);
+    let sent = request(json!({ "nbf": 1, "sub": "s", "scope": "openid", "other": 1 }));
+    let (_, forwarded, _) = told(&policy(&text), sent, |facts| facts);
     assert_eq!(Value::Object(forwarded), json!({ "scope": "openid", "other": 1 }));
     // Where requests are JSON these are members like any other that nobody knows.
     assert!(problems(&rule("a.iss", "require = 'request.iss == \"soft\"'"))[0].contains("`request` has no `iss`"));

@@ -36,7 +36,7 @@ fn value_of(source: &str, cert: Option<&Peer>, signer: Option<&Peer>) -> Result<
     let (params, nothing, faults) = (Map::new(), Map::new(), Faults::new());
     let document = Document::parse("p.toml", format!("require = \"\"\"{source}\"\"\""), &faults);
     let text = document.root(&faults).text("require").unwrap();
-    let mut builder = Builder::new(Schema { params: &params, claims: None, signed: false }, &faults);
+    let mut builder = Builder::new(Schema::of(&params), &faults);
     let slot = builder.expression(text, Scope::Decision);
     let mut compiled = builder.finish();
     let Some(code) = compiled.take(slot) else {
