@@ -1,13 +1,16 @@
 //! The compact serialisation of JWS (RFC 7515 §7.1), read strictly, and its signature.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{DecodingKey, crypto};
+use rustls_pki_types::CertificateDer;
 use serde_json::{Map, Value};
 
+use crate::model::certificate::Certificate;
 use crate::model::digest::Digest;
 use crate::model::json::{self, Limits};
 use crate::model::key::{Jwk, KeyMaterial};
+use crate::model::peer::Peer;
 use crate::model::statement::Signed;
 
 use super::algorithm::Algorithm;
@@ -34,6 +37,17 @@ pub struct Header {
     pub key_id: Option<String>,
     /// `typ`, as spelled.
     pub typ: Option<String>,
+    /// `x5c`: the signer's certificate and those between it and an anchor. Empty unless it was asked for.
+    pub chain: Vec<CertificateDer<'static>>,
+}
+
+/// Where the key of a token comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeyFrom {
+    /// A key set; a token that brings a key is refused.
+    KeySet,
+    /// The first certificate of `x5c`.
+    Certificate,
 }
 
 impl<'t> Compact<'t> {
@@ -42,7 +56,15 @@ impl<'t> Compact<'t> {
     /// # Errors
     /// The first [`JwsFault`] met.
     pub fn parse(token: &'t str) -> Result<Self, JwsFault> {
-        Self::within(token, LIMITS)
+        Self::within(token, LIMITS, KeyFrom::KeySet)
+    }
+
+    /// Takes a software statement of at most 32 KB apart that is signed by the certificate in its header.
+    ///
+    /// # Errors
+    /// The first [`JwsFault`] met.
+    pub fn parse_certified(token: &'t str) -> Result<Self, JwsFault> {
+        Self::within(token, CERTIFIED, KeyFrom::Certificate)
     }
 
     /// Takes a signed registration request of at most 64 KB apart.
@@ -50,14 +72,14 @@ impl<'t> Compact<'t> {
     /// # Errors
     /// The first [`JwsFault`] met.
     pub fn parse_request(token: &'t str) -> Result<Self, JwsFault> {
-        Self::within(token, json::REQUEST)
+        Self::within(token, json::REQUEST, KeyFrom::KeySet)
     }
 
-    fn within(token: &'t str, limits: Limits) -> Result<Self, JwsFault> {
+    fn within(token: &'t str, limits: Limits, from: KeyFrom) -> Result<Self, JwsFault> {
         let [header, payload, signature] = split(token, &limits)?;
         let signing_input = token.get(..header.len() + 1 + payload.len()).unwrap_or_default();
         let members = json::object(&decode(header, TokenPart::Header)?, &limits).map_err(JwsFault::HeaderJson)?;
-        let header = Header::from_members(&members)?;
+        let header = Header::from_members(&members, from)?;
         let payload = decode(payload, TokenPart::Payload)?;
         decode(signature, TokenPart::Signature)?;
         Ok(Self { token, signing_input, signature, header, payload, limits })
@@ -74,6 +96,16 @@ impl<'t> Compact<'t> {
     /// [`JwsFault::ClaimsJson`].
     pub fn unverified_claims(&self) -> Result<Map<String, Value>, JwsFault> {
         json::object(&self.payload, &self.limits).map_err(JwsFault::ClaimsJson)
+    }
+
+    /// The certificate that signs, with its chain, and its key. Who holds it is proved by [`Compact::verify`] alone.
+    ///
+    /// # Errors
+    /// [`JwsFault::Certificate`] when it cannot be read, [`JwsFault::UnfitKey`] when its key verifies no signatures.
+    pub fn signer(&self) -> Result<(Peer, Jwk), JwsFault> {
+        let peer = Peer::present(self.header.chain.clone()).map_err(JwsFault::Certificate)?;
+        let key = self.header.chain.first().and_then(|leaf| Certificate::verifying_key(leaf));
+        Ok((peer, key.ok_or(JwsFault::UnfitKey)?))
     }
 
     /// Verifies the signature and reads the claims. Cheap refusals come before the
@@ -132,12 +164,16 @@ fn split<'t>(token: &'t str, limits: &Limits) -> Result<[&'t str; 3], JwsFault> 
 }
 
 impl Header {
-    fn from_members(members: &Map<String, Value>) -> Result<Self, JwsFault> {
+    fn from_members(members: &Map<String, Value>, from: KeyFrom) -> Result<Self, JwsFault> {
         for (name, fault) in REFUSED_MEMBERS {
-            if members.contains_key(name) {
+            if members.contains_key(name) && !(name == "x5c" && from == KeyFrom::Certificate) {
                 return Err(fault);
             }
         }
+        let chain = match from {
+            KeyFrom::KeySet => Vec::new(),
+            KeyFrom::Certificate => chain(members.get("x5c").ok_or(JwsFault::NoChain)?).ok_or(JwsFault::Chain)?,
+        };
         let Some(Value::String(name)) = members.get("alg") else { return Err(JwsFault::NoAlgorithm) };
         let algorithm = Algorithm::parse(name).ok_or_else(|| match name {
             name if name.eq_ignore_ascii_case("none") => JwsFault::Unsigned,
@@ -157,8 +193,14 @@ impl Header {
             Some(Value::String(key_id)) if (1..=KEY_ID_BYTES).contains(&key_id.len()) => Some(key_id.clone()),
             Some(_) => return Err(JwsFault::KeyId),
         };
-        Ok(Self { algorithm, key_id, typ })
+        Ok(Self { algorithm, key_id, typ, chain })
     }
+}
+
+/// Certificates in base64, which here is not base64url and is padded (RFC 7515 §4.1.6).
+fn chain(x5c: &Value) -> Option<Vec<CertificateDer<'static>>> {
+    let items = x5c.as_array().filter(|items| (1..=CHAIN).contains(&items.len()))?;
+    items.iter().map(|item| STANDARD.decode(item.as_str()?).ok().map(CertificateDer::from)).collect()
 }
 
 /// The one strict engine: no padding, no white space, no bits that mean nothing.
@@ -201,6 +243,12 @@ const REFUSED_MEMBERS: [(&str, JwsFault); 6] = [
 
 /// A whole statement: real ones have 3 to 6 KB, and a request of 64 KB may hold one beside other members.
 const LIMITS: Limits = Limits { bytes: 16 * 1024, ..json::REQUEST };
+
+/// A statement with six certificates of RSA-4096 in its header, each of 2 KB and encoded twice.
+const CERTIFIED: Limits = Limits { bytes: 32 * 1024, ..json::REQUEST };
+
+/// A leaf, the anchor that some send too, and more between them than any community has.
+const CHAIN: usize = 6;
 
 /// Key ids are thumbprints or UUIDs; the longest seen has 64 characters.
 const KEY_ID_BYTES: usize = 256;

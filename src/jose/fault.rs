@@ -4,12 +4,13 @@
 //! repeats what the token says. It is a predicate: whoever tells it says of
 //! what, "the software statement" or "the request".
 
+use crate::model::certificate::InvalidCertificate;
 use crate::model::json::JsonFault;
 
 /// Why a token in the compact serialisation of JWS (RFC 7515 §7.1) is not verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwsFault {
-    /// More than 16 KB for a statement, 64 KB for a request.
+    /// More than 16 KB for a statement, 32 KB for one that brings its certificates, 64 KB for a request.
     #[error("is too long")]
     TooLong,
     /// RFC 7515 §7.2; only the compact serialisation is a JWT (RFC 7519 §3).
@@ -39,6 +40,15 @@ pub enum JwsFault {
     /// `jwk` or `x5c`: the token brings its own key.
     #[error("brings its own key in its header")]
     EmbeddedKey,
+    /// `x5c` has to be there and is not.
+    #[error("does not bring its certificate (x5c) in its header")]
+    NoChain,
+    /// `x5c` is not 1 to 6 certificates in base64 (RFC 7515 §4.1.6).
+    #[error("has an x5c in its header that is not a list of 1 to 6 certificates in base64")]
+    Chain,
+    /// The first certificate of `x5c` cannot be read, or they are too large.
+    #[error("brings a certificate that cannot be read: {0}")]
+    Certificate(InvalidCertificate),
     /// RFC 7515 §4.1.1: `alg` must be there, a string.
     #[error("has no algorithm in its header")]
     NoAlgorithm,

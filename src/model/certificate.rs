@@ -5,7 +5,7 @@
 //! subject. Names are read by [`DistinguishedName`] and not by `x509-cert`,
 //! which knows no UniversalString and reorders multi-valued RDNs.
 
-use der::asn1::{AnyRef, BitStringRef, UintRef};
+use der::asn1::{AnyRef, BitStringRef};
 use der::{Decode, Encode as _, Reader as _, Sequence, SliceReader, Tag, Tagged as _};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use x509_cert::Version;
@@ -15,10 +15,12 @@ use x509_cert::spki::{self, ObjectIdentifier};
 use x509_cert::time::{Time, Validity};
 
 use super::digest::Digest;
+use super::key::Jwk;
 use super::name::DistinguishedName;
 use super::time::Timestamp;
 
 mod organization;
+mod public_key;
 mod qualified;
 
 pub use organization::Organization;
@@ -161,6 +163,14 @@ impl Certificate {
         self.statements.as_ref().unwrap_or(NONE)
     }
 
+    /// The public key of a certificate that signs tokens, with the thumbprint as its id; `None` for one that
+    /// dcrgate does not verify signatures with.
+    pub fn verifying_key(der: &[u8]) -> Option<Jwk> {
+        let material = public_key::material(&Signed::from_der(der).ok()?.tbs.key)?;
+        let key_id = Digest::of(der).base64url().into();
+        Some(Jwk { key_id, algorithm: None, usage: None, operations: None, material })
+    }
+
     /// The SubjectPublicKeyInfo, which is all that proving possession looks at.
     ///
     /// # Errors
@@ -170,23 +180,6 @@ impl Certificate {
             .and_then(|signed| signed.tbs.key.to_der())
             .map(SubjectPublicKeyInfoDer::from)
             .map_err(|_| InvalidCertificate::Encoding)
-    }
-}
-
-impl PublicKeyFacts {
-    fn of(key: &PublicKey<'_>) -> Self {
-        let kind = key.algorithm.oid;
-        if kind == RSA {
-            modulus_bits(key).map_or(Self::Other, |bits| Self::Rsa { bits })
-        } else if kind == EC {
-            let curve = key.algorithm.parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
-            let known = CURVES.iter().find(|(name, _)| Some(*name) == curve);
-            known.map_or(Self::Other, |(_, bits)| Self::Ec { bits: *bits })
-        } else if kind == ED25519 {
-            Self::Ed25519
-        } else {
-            Self::Other
-        }
     }
 }
 
@@ -287,21 +280,6 @@ fn serial(number: AnyRef<'_>) -> Result<String, InvalidCertificate> {
     })
 }
 
-/// Bits of an RSA modulus (`RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER }`).
-fn modulus_bits(key: &PublicKey<'_>) -> Option<usize> {
-    let mut reader = SliceReader::new(key.bits.as_bytes()?).ok()?;
-    let modulus: UintRef<'_> = reader
-        .sequence(|inner| {
-            let modulus = UintRef::decode(inner)?;
-            UintRef::decode(inner)?;
-            Ok::<_, der::Error>(modulus)
-        })
-        .ok()?;
-    let bytes = modulus.as_bytes();
-    let unused = bytes.first().map_or(0, |byte| byte.leading_zeros());
-    (bytes.len() * 8).checked_sub(usize::try_from(unused).ok()?)
-}
-
 pub(super) fn timestamp(time: Time) -> Timestamp {
     Timestamp::from_unix_seconds(i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX))
 }
@@ -311,17 +289,6 @@ const SUBJECT_ALTERNATIVE_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap(
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 const QUALIFIED_STATEMENTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.3");
-
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-
-/// P-256, P-384 and P-521 (RFC 5480 §2.1.1.1), with the bits of their fields.
-const CURVES: [(ObjectIdentifier, usize); 3] = [
-    (ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"), 256),
-    (ObjectIdentifier::new_unwrap("1.3.132.0.34"), 384),
-    (ObjectIdentifier::new_unwrap("1.3.132.0.35"), 521),
-];
 
 #[cfg(test)]
 mod tests;

@@ -44,6 +44,9 @@ pub struct Evidence {
     /// The directory's key that the statement's header names.
     /// [`Known::Absent`]: no key of the set fits; [`Known::Unavailable`]: no usable set.
     pub statement_key: Known<Arc<Jwk>>,
+    /// The certificate that signed the statement and what each authority says of its chain, where the policy has
+    /// certificates sign; [`Known::Absent`] when none did.
+    pub signer: Known<(Arc<Peer>, Arc<Judgement>)>,
     /// The software's own keys, fetched from the URI in its statement where the policy wants them.
     pub software_keys: Known<Arc<KeySet>>,
     /// Who owns the client, on management (RFC 7592).

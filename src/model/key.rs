@@ -131,7 +131,8 @@ impl Jwk {
 }
 
 impl KeyMaterial {
-    fn from_members(members: &Map<String, Value>) -> Option<Self> {
+    /// From the members of a key; `None` for one that is passed over.
+    pub(super) fn from_members(members: &Map<String, Value>) -> Option<Self> {
         let kind = members.get("kty")?.as_str()?;
         let curve = || members.get("crv").and_then(word);
         match kind {

@@ -13,7 +13,8 @@ use super::digest::Digest;
 use super::id::AuthorityName;
 use super::time::Timestamp;
 
-/// A certificate whose private key the peer proved to hold, with the chain it sent.
+/// A certificate whose private key its holder proved to have, with the chain that came with it: in the
+/// handshake of TLS, or by signing a token.
 #[derive(Debug)]
 pub struct Peer {
     /// As sent: leaf first, then whatever the client added, in its order.
@@ -174,6 +175,9 @@ pub enum Distrust {
     /// Extended key usage without clientAuth (RFC 5280 §4.2.1.12).
     #[error("the certificate is not meant for client authentication")]
     Usage,
+    /// keyUsage without digitalSignature, or none at all (RFC 5280 §4.2.1.3).
+    #[error("the certificate is not meant for signatures")]
+    NotForSignatures,
     /// RSA below 2048 bits, or a key type that is not RSA, P-256, P-384, P-521 or Ed25519.
     #[error("the key is too small or of an unsupported type")]
     WeakKey,
@@ -204,7 +208,7 @@ impl Distrust {
             Self::UnknownIssuer => 0,
             Self::Malformed => 1,
             Self::Authority => 2,
-            Self::Usage => 3,
+            Self::Usage | Self::NotForSignatures => 3,
             Self::WeakKey => 4,
             Self::Signature => 5,
             Self::Constraint => 6,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::jose::{Algorithm, Compact};
+use crate::jose::{Algorithm, Compact, JwsFault};
 use crate::model::claim::Claim;
 use crate::model::evidence::{Evidence, Known};
 use crate::model::facts::{Facts, Operation};
@@ -18,7 +18,7 @@ use crate::model::peer::{Judgement, Peer, Revocation, Trusted};
 use crate::model::statement::Statement;
 use crate::model::time::Timestamp;
 use crate::model::trace::{Outcome, Trace};
-use crate::policy::{Gate, Policy, Subject};
+use crate::policy::{self, Gate, Policy, Subject};
 
 /// What is asked, by whom it may be vouched for, and when.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +48,12 @@ pub struct Decision {
     pub subject: Subject,
     /// The verified statement, where there is one.
     pub statement: Option<Statement>,
+    /// The certificate that signed it, trusted or not, where the policy has certificates sign.
+    pub signer: Option<Signer>,
 }
+
+/// A certificate that signed a statement, and what each authority says of its chain.
+pub type Signer = (Arc<Peer>, Arc<Judgement>);
 
 /// Admitted or refused, and nothing in between.
 #[derive(Debug)]
@@ -81,11 +86,12 @@ impl Admitted {
 /// Decides.
 pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
     let mut trace = Trace::new();
-    let decision = |trace: Trace, verdict, subject, statement| Decision { trace, verdict, subject, statement };
-    let Some((peer, authority)) = trusted_peer(question, evidence, &mut trace) else {
+    let signer = evidence.signer.value().cloned();
+    let decision = |trace: Trace, verdict, subject, statement| Decision { trace, verdict, subject, statement, signer };
+    let Ok(peer) = client(question, evidence, &mut trace) else {
         return decision(trace, Verdict::Refused, Subject::default(), None);
     };
-    let Ok(statement) = verified_statement(question, evidence, &mut trace) else {
+    let Ok(Verified { statement, signer: signed_by }) = verified_statement(question, evidence, &mut trace) else {
         return decision(trace, Verdict::Refused, Subject::default(), None);
     };
     if question.policy.request().is_some() {
@@ -98,8 +104,8 @@ pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
             request: question.request,
             metadata: &Map::new(),
             statement: statement.as_ref(),
-            peer: Some((peer, authority)),
-            signer: None,
+            peer,
+            signer: signed_by,
             token: evidence.token.value().map(|claims| &**claims),
             remote: question.remote,
             client: evidence.binding.value().map(|binding| &**binding),
@@ -116,63 +122,78 @@ pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
     decision(trace, verdict, judged.subject, statement)
 }
 
-/// Gate 1: one of the policy's authorities vouches for the certificate (RFC 5280 §6).
-fn trusted_peer<'e>(
-    question: &Question<'_>,
-    evidence: &'e Evidence,
-    trace: &mut Trace,
-) -> Option<(&'e Peer, &'e AuthorityName)> {
+/// A certificate and the authority that vouches for it.
+type Vouched<'e> = (&'e Peer, &'e AuthorityName);
+
+/// Gate 1: one of the policy's authorities vouches for the certificate (RFC 5280 §6). `None` where the policy
+/// does without one and none was shown; one that is shown is judged all the same.
+fn client<'e>(question: &Question<'_>, evidence: &'e Evidence, trace: &mut Trace) -> Result<Option<Vouched<'e>>, Stop> {
     let rule = question.policy.gate(Gate::CertificateTrusted);
+    let wanted = question.policy.certificate();
     let refuse = |trace: &mut Trace, detail: String| {
         trace.push(rule, Outcome::Fail, Some(detail.into()));
-        None
+        Err(Stop)
     };
     match &evidence.peer {
+        Known::Absent if !wanted.required => {
+            trace.push(rule, Outcome::Skip, None);
+            Ok(None)
+        }
         Known::Absent => refuse(trace, "no client certificate was presented".to_owned()),
         Known::Unavailable(why) => refuse(trace, why.to_string()),
         Known::Value((peer, judgement)) => match judgement.trusted_by(question.authorities) {
-            Some(_) if !question.policy.certificate().accepts(&peer.certificate) => {
+            Some(_) if !wanted.accepts(&peer.certificate) => {
                 refuse(trace, "neither the certificate nor its key is pinned".to_owned())
             }
             Some((authority, trusted)) => {
-                trace.push(rule, Outcome::Pass, revocation_detail(trusted));
-                Some((peer, authority))
+                trace.push(rule, Outcome::Pass, trusted_detail(peer, trusted));
+                Ok(Some((peer, authority)))
             }
-            None => {
-                let why = judgement.distrust(question.authorities);
-                refuse(
-                    trace,
-                    why.map_or_else(|| "no authority of the policy is configured".to_owned(), |why| why.to_string()),
-                )
-            }
+            None => refuse(trace, distrusted(question, judgement)),
         },
     }
 }
 
-fn revocation_detail(trusted: &Trusted) -> Option<Box<str>> {
-    match &trusted.revocation {
-        Revocation::Unknown(why) => Some(format!("revocation unknown: {why}").into()),
+fn distrusted(question: &Question<'_>, judgement: &Judgement) -> String {
+    let why = judgement.distrust(question.authorities);
+    why.map_or_else(|| "no authority of the policy is configured".to_owned(), |why| why.to_string())
+}
+
+/// What is worth a word though the certificate is trusted.
+fn trusted_detail(peer: &Peer, trusted: &Trusted) -> Option<Box<str>> {
+    let revocation = match &trusted.revocation {
+        Revocation::Unknown(why) => Some(format!("revocation unknown: {why}")),
         Revocation::Good | Revocation::NotChecked => None,
-    }
+    };
+    let statements = peer.certificate.statements.as_ref().err().map(|fault| format!("counted as none: {fault}"));
+    let all: Vec<String> = revocation.into_iter().chain(statements).collect();
+    (!all.is_empty()).then(|| all.join("; ").into())
 }
 
 /// The request stops here; the trace says why.
 struct Stop;
 
+/// What the gates of the statement give.
+#[derive(Default)]
+struct Verified<'e> {
+    statement: Option<Statement>,
+    signer: Option<Vouched<'e>>,
+}
+
 /// Gate 2: the statement is there and a trusted key signed it (RFC 7591 §2.3, RFC 8725).
-fn verified_statement(
+fn verified_statement<'e>(
     question: &Question<'_>,
-    evidence: &Evidence,
+    evidence: &'e Evidence,
     trace: &mut Trace,
-) -> Result<Option<Statement>, Stop> {
+) -> Result<Verified<'e>, Stop> {
     let policy = question.policy;
-    let Some(wanted) = policy.statement() else { return Ok(None) };
+    let Some(wanted) = policy.statement() else { return Ok(Verified::default()) };
     let present = policy.gate(Gate::StatementPresent);
     let token = match question.request.get("software_statement") {
         Some(Value::String(token)) => token,
         None if !wanted.required => {
             trace.push(present, Outcome::Skip, None);
-            return Ok(None);
+            return Ok(Verified::default());
         }
         None => {
             trace.push(present, Outcome::Fail, None);
@@ -189,13 +210,27 @@ fn verified_statement(
         trace.push(signature, Outcome::Fail, Some(detail.into()));
         Err(Stop)
     };
-    let compact = match Compact::parse(token) {
+    let fault = |fault: JwsFault| format!("the software statement {fault}");
+    let parsed = match wanted.signer {
+        policy::Signer::Directory => Compact::parse(token),
+        policy::Signer::Certificate => Compact::parse_certified(token),
+    };
+    let compact = match parsed {
         Ok(compact) => compact,
-        Err(fault) => return refuse(trace, format!("the software statement {fault}")),
+        Err(why) => return refuse(trace, fault(why)),
     };
     let allowed: Vec<Algorithm> = wanted.algorithms.iter().filter_map(|name| Algorithm::parse(name)).collect();
     if !allowed.contains(&compact.header().algorithm) {
         return refuse(trace, "the policy does not allow this algorithm".to_owned());
+    }
+    if wanted.signer == policy::Signer::Certificate {
+        let (signer, statement) = match signed_by_certificate(&compact, &allowed) {
+            Ok(signed) => signed,
+            Err(why) => return refuse(trace, fault(why)),
+        };
+        trace.push(signature, Outcome::Pass, None);
+        let signer = Some(trusted_signer(question, &signer, evidence, trace)?);
+        return Ok(Verified { statement: Some(statement), signer });
     }
     let key = match &evidence.statement_key {
         Known::Value(key) => key,
@@ -208,9 +243,64 @@ fn verified_statement(
     match compact.verify(key, &allowed) {
         Ok(statement) => {
             trace.push(signature, Outcome::Pass, None);
-            Ok(Some(statement.into()))
+            Ok(Verified { statement: Some(statement.into()), signer: None })
         }
-        Err(fault) => refuse(trace, format!("the software statement {fault}")),
+        Err(why) => refuse(trace, fault(why)),
+    }
+}
+
+/// The statement, and the certificate whose key signed it; who vouches for the certificate is another question.
+fn signed_by_certificate(compact: &Compact<'_>, allowed: &[Algorithm]) -> Result<(Peer, Statement), JwsFault> {
+    let (signer, key) = compact.signer()?;
+    Ok((signer, compact.verify(&key, allowed)?.into()))
+}
+
+/// Gate 3, where certificates sign: one of the policy's authorities vouches for this one (RFC 7515 §4.1.6).
+fn trusted_signer<'e>(
+    question: &Question<'_>,
+    signer: &Peer,
+    evidence: &'e Evidence,
+    trace: &mut Trace,
+) -> Result<Vouched<'e>, Stop> {
+    let rule = question.policy.gate(Gate::StatementCertificate);
+    let mut stop = |outcome, detail: String| {
+        trace.push(rule, outcome, Some(detail.into()));
+        Err(Stop)
+    };
+    match &evidence.signer {
+        Known::Value((judged, judgement)) if judged.digest == signer.digest => {
+            match judgement.trusted_by(question.authorities) {
+                Some((authority, trusted)) => {
+                    trace.push(rule, Outcome::Pass, trusted_detail(judged, trusted));
+                    Ok((judged, authority))
+                }
+                None => stop(Outcome::Fail, distrusted(question, judgement)),
+            }
+        }
+        Known::Value(_) | Known::Absent => stop(Outcome::Error, "its chain was not judged".to_owned()),
+        Known::Unavailable(why) => stop(Outcome::Error, why.to_string()),
+    }
+}
+
+/// The certificate that signed the statement, where the policy has certificates sign and the signature is its
+/// key's: what `judge` says of a chain is asked for no other.
+pub fn signer_of(
+    policy: &Policy,
+    request: &Map<String, Value>,
+    judge: impl FnOnce(&Peer) -> Arc<Judgement>,
+) -> Known<Signer> {
+    let Some(wanted) = policy.statement().filter(|wanted| wanted.signer == policy::Signer::Certificate) else {
+        return Known::Absent;
+    };
+    let token = request.get("software_statement").and_then(Value::as_str);
+    let allowed: Vec<Algorithm> = wanted.algorithms.iter().filter_map(|name| Algorithm::parse(name)).collect();
+    let signed = token.map(|token| signed_by_certificate(&Compact::parse_certified(token)?, &allowed));
+    match signed {
+        Some(Ok((signer, _))) => {
+            let judgement = judge(&signer);
+            Known::Value((Arc::new(signer), judgement))
+        }
+        Some(Err(_)) | None => Known::Absent,
     }
 }
 
@@ -226,6 +316,7 @@ pub fn offline(peer: Known<(Arc<Peer>, Arc<Judgement>)>) -> Evidence {
         peer,
         token: Known::Absent,
         statement_key: Known::Unavailable("no key set was given".into()),
+        signer: Known::Unavailable("no authority was given".into()),
         software_keys: offline(),
         binding: Known::Absent,
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::connection::{Connection, Presented};
-use super::decide::statement_header;
+use super::decide::{self, statement_header};
 use super::routes::PolicyUse;
 use super::snapshot::Snapshot;
 use crate::jose::Algorithm;
@@ -36,20 +36,28 @@ pub async fn gather(
     policy: &PolicyUse,
     request: &Map<String, Value>,
     peer: Known<(Arc<Peer>, Arc<Judgement>)>,
+    now: Timestamp,
 ) -> Evidence {
     let mut evidence = Evidence {
         peer,
         token: Known::Absent,
         statement_key: Known::Absent,
+        signer: Known::Absent,
         software_keys: Known::Absent,
         binding: Known::Absent,
     };
-    // A certificate that nobody vouches for causes no fetch.
-    let trusted =
-        evidence.peer.value().is_some_and(|(_, judgement)| judgement.trusted_by(&policy.authorities).is_some());
-    if !trusted {
+    // A certificate that nobody vouches for causes no fetch, and none only where the policy does without.
+    let vouched = |judgement: &Judgement| judgement.trusted_by(&policy.authorities).is_some();
+    let passes = match &evidence.peer {
+        Known::Value((_, judgement)) => vouched(judgement),
+        Known::Absent => !policy.policy.certificate().required,
+        Known::Unavailable(_) => false,
+    };
+    if !passes {
         return evidence;
     }
+    evidence.signer =
+        decide::signer_of(&policy.policy, request, |signer| snapshot.authorities.judge_signer(signer, now));
     if tokio::time::timeout(BUDGET, fetch(snapshot, policy, request, &mut evidence)).await.is_err() {
         let late: Arc<str> = "not fetched within the budget of one request".into();
         if evidence.statement_key.value().is_none() {

@@ -177,7 +177,7 @@ impl Attempt {
             Err(fault) => return self.refuse_form(policy, &fault).await,
         };
         let peer = gather::peer(&self.connection, &self.snapshot, self.now);
-        let evidence = gather::gather(&self.snapshot, policy, &request, peer).await;
+        let evidence = gather::gather(&self.snapshot, policy, &request, peer, self.now).await;
         let question = Question {
             policy: &policy.policy,
             authorities: &policy.authorities,
@@ -265,6 +265,7 @@ impl Attempt {
             peer: gather::peer(&self.connection, &self.snapshot, self.now),
             token: Known::Absent,
             statement_key: Known::Absent,
+            signer: Known::Absent,
             software_keys: Known::Absent,
             binding: Known::Absent,
         };
@@ -287,6 +288,7 @@ impl Attempt {
             verdict: Verdict::Refused,
             subject: crate::policy::Subject::default(),
             statement: None,
+            signer: None,
         };
         self.refuse(policy, Standing::Trusted, &decision, &Refusal::Form(fault)).await
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use super::authority::{Authority, SharedAnchor, validity_edges};
-use super::path::unfit;
+use super::path::{Purpose, unfit};
 use crate::model::certificate::Certificate;
 use crate::model::digest::Digest;
 use crate::model::peer::{Distrust, Judgement, Peer};
@@ -21,8 +21,8 @@ use crate::model::time::Timestamp;
 #[derive(Debug)]
 pub struct Authorities {
     authorities: Vec<Authority>,
-    trusted: Cache<Digest, Arc<Judgement>>,
-    refused: Cache<Digest, Arc<Judgement>>,
+    trusted: Cache<(Purpose, Digest), Arc<Judgement>>,
+    refused: Cache<(Purpose, Digest), Arc<Judgement>>,
 }
 
 impl Authorities {
@@ -31,16 +31,27 @@ impl Authorities {
         Self { authorities, trusted: Cache::new(TRUSTED_KEPT), refused: Cache::new(REFUSED_KEPT) }
     }
 
-    /// Judges a chain; a chain that was judged before and trusted costs one lookup.
+    /// Judges the chain of a TLS client; a chain that was judged before and trusted costs one lookup.
     pub fn judge(&self, peer: &Peer, now: Timestamp) -> Arc<Judgement> {
+        self.judge_for(Purpose::Client, peer, now)
+    }
+
+    /// Judges the chain of a certificate that signed a token (RFC 7515 §4.1.6): like a client's, but that its
+    /// keyUsage has to allow signatures and no extended key usage is asked for.
+    pub fn judge_signer(&self, signer: &Peer, now: Timestamp) -> Arc<Judgement> {
+        self.judge_for(Purpose::Token, signer, now)
+    }
+
+    fn judge_for(&self, purpose: Purpose, peer: &Peer, now: Timestamp) -> Arc<Judgement> {
+        let key = (purpose, peer.digest);
         let holds = |judgement: &Arc<Judgement>| judgement.holds(now);
-        let remembered = self.trusted.get(&peer.digest).filter(holds);
-        if let Some(judgement) = remembered.or_else(|| self.refused.get(&peer.digest).filter(holds)) {
+        let remembered = self.trusted.get(&key).filter(holds);
+        if let Some(judgement) = remembered.or_else(|| self.refused.get(&key).filter(holds)) {
             return judgement;
         }
-        let judgement = Arc::new(self.judge_anew(peer, now));
+        let judgement = Arc::new(self.judge_anew(purpose, peer, now));
         let cache = if judgement.trusted().is_some() { &self.trusted } else { &self.refused };
-        cache.insert(peer.digest, Arc::clone(&judgement));
+        cache.insert(key, Arc::clone(&judgement));
         judgement
     }
 
@@ -52,14 +63,14 @@ impl Authorities {
             .collect()
     }
 
-    fn judge_anew(&self, peer: &Peer, now: Timestamp) -> Judgement {
+    fn judge_anew(&self, purpose: Purpose, peer: &Peer, now: Timestamp) -> Judgement {
         let leaf = match peer.chain.first().map(webpki::EndEntityCert::try_from) {
-            Some(Ok(leaf)) => unfit(&peer.certificate).map_or(Ok(leaf), Err),
+            Some(Ok(leaf)) => unfit(&peer.certificate, purpose).map_or(Ok(leaf), Err),
             _ => Err(Distrust::Malformed),
         };
         let verdicts = self.authorities.iter().map(|authority| {
             let verdict = leaf.as_ref().map_err(|distrust| *distrust);
-            (authority.name.clone(), verdict.and_then(|leaf| authority.verdict(peer, leaf, now)))
+            (authority.name.clone(), verdict.and_then(|leaf| authority.verdict(peer, leaf, purpose, now)))
         });
         let verdicts = verdicts.collect();
         let (not_before, valid_until) = self.span(peer, now);

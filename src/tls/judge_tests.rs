@@ -235,3 +235,46 @@ mod memory {
         assert_eq!(all.judge(&peer, at("2026-06-14T23:59:59Z")).verdicts[0].1, Err(Distrust::NotYetValid));
     }
 }
+
+#[test]
+fn a_signers_certificate_signs_and_need_not_authenticate() {
+    let root = Issuer::root("root");
+    let made = authorities(vec![source("a", &root)]);
+    let signer = |change: &dyn Fn(&mut rcgen::CertificateParams)| {
+        let leaf = root.client_with(|params| change(params)).der;
+        made.judge_signer(&peer([&leaf]), at(NOW)).verdicts[0].1.clone().map(|trusted| trusted.revocation)
+    };
+    assert_eq!(signer(&|_| {}), Ok(Revocation::NotChecked));
+    assert_eq!(signer(&|params| params.extended_key_usages = Vec::new()), Ok(Revocation::NotChecked));
+    assert_eq!(
+        signer(&|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection]),
+        Ok(Revocation::NotChecked)
+    );
+    let refused = |usages: Vec<KeyUsagePurpose>| signer(&move |params| params.key_usages = usages.clone());
+    assert_eq!(refused(Vec::new()), Err(Distrust::NotForSignatures));
+    assert_eq!(refused(vec![KeyUsagePurpose::KeyEncipherment]), Err(Distrust::NotForSignatures));
+    assert_eq!(refused(vec![KeyUsagePurpose::ContentCommitment]), Err(Distrust::NotForSignatures));
+    assert_eq!(made.judge_signer(&peer([&root.der()]), at(NOW)).distrust_of_all(), Some(Distrust::Authority));
+}
+
+#[test]
+fn one_chain_has_one_judgement_for_each_purpose() {
+    let root = Issuer::root("root");
+    let seal = root.client_with(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection]);
+    let (made, chain) = (authorities(vec![source("a", &root)]), peer([&seal.der]));
+    for _ in 0..2 {
+        assert!(made.judge_signer(&chain, at(NOW)).trusted().is_some());
+        assert_eq!(made.judge(&chain, at(NOW)).distrust_of_all(), Some(Distrust::Usage), "it is no client certificate");
+    }
+}
+
+#[test]
+fn a_revoked_or_expired_signer_is_not_trusted() {
+    let root = Issuer::root("root");
+    let (good, old) = (root.client(), root.client_with(|params| params.not_after = date_time_ymd(2026, 2, 1)));
+    let mut revoking = source("a", &root);
+    revoking.revocation = rule(RevocationMode::Require, vec![root.list_with_client()]);
+    let judged = |source, leaf: &Leaf| authorities(vec![source]).judge_signer(&peer([&leaf.der]), at(NOW));
+    assert_eq!(judged(revoking, &good).distrust_of_all(), Some(Distrust::Revoked));
+    assert_eq!(judged(source("a", &root), &old).distrust_of_all(), Some(Distrust::Expired));
+}

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::ptr;
 
 use rustls_pki_types::CertificateDer;
-use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
+use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage, VerifiedPath};
 
 use super::authority::Authority;
 use super::revocation::unix_time;
@@ -14,37 +14,72 @@ use crate::model::digest::Digest;
 use crate::model::peer::{Distrust, Peer, Revocation, Trusted};
 use crate::model::time::Timestamp;
 
-/// Why a certificate is no client certificate, whoever issued it.
-pub(super) fn unfit(certificate: &Certificate) -> Option<Distrust> {
-    let usage = certificate.key_usage;
-    let purposes = certificate.extended_key_usage.as_deref();
-    if certificate.is_authority || usage.is_some_and(|usage| usage.key_cert_sign) {
-        Some(Distrust::Authority)
-    } else if usage.is_some_and(|usage| !usage.digital_signature) {
-        // RFC 8446 §4.4.2.4: a client certificate signs the handshake.
-        Some(Distrust::Usage)
-    } else if purposes.is_some_and(|purposes| !purposes.iter().any(|purpose| purpose == CLIENT_AUTH)) {
-        // Absent, the key is not restricted. anyExtendedKeyUsage alone is no clientAuth, as for webpki.
-        Some(Distrust::Usage)
-    } else {
-        match certificate.key {
-            PublicKeyFacts::Rsa { bits } if bits >= MIN_RSA_BITS => None,
-            PublicKeyFacts::Ec { .. } | PublicKeyFacts::Ed25519 => None,
-            PublicKeyFacts::Rsa { .. } | PublicKeyFacts::Other => Some(Distrust::WeakKey),
+/// What a certificate is presented for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Purpose {
+    /// TLS client authentication.
+    Client,
+    /// The signature of a token whose header brings the chain (RFC 7515 §4.1.6).
+    Token,
+}
+
+/// Why a certificate is not for this purpose, whoever issued it.
+pub(super) fn unfit(certificate: &Certificate, purpose: Purpose) -> Option<Distrust> {
+    if certificate.is_authority || certificate.key_usage.is_some_and(|usage| usage.key_cert_sign) {
+        return Some(Distrust::Authority);
+    }
+    match purpose {
+        Purpose::Client if !may_authenticate(certificate) => Some(Distrust::Usage),
+        Purpose::Token if !certificate.key_usage.is_some_and(|usage| usage.digital_signature) => {
+            // Nothing else says so: extended key usages are of protocols, and signing tokens is none of them.
+            Some(Distrust::NotForSignatures)
+        }
+        Purpose::Client | Purpose::Token => weak(certificate),
+    }
+}
+
+/// Where an extension is absent, the key is not restricted.
+fn may_authenticate(certificate: &Certificate) -> bool {
+    // RFC 8446 §4.4.2.4: a client certificate signs the handshake.
+    certificate.key_usage.is_none_or(|usage| usage.digital_signature)
+        // anyExtendedKeyUsage alone is no clientAuth, as for webpki.
+        && certificate.extended_key_usage.as_ref().is_none_or(|names| names.iter().any(|name| name == CLIENT_AUTH))
+}
+
+/// webpki asks this of keys that sign certificates, not of the leaf's.
+fn weak(certificate: &Certificate) -> Option<Distrust> {
+    match certificate.key {
+        PublicKeyFacts::Rsa { bits } if bits >= MIN_RSA_BITS => None,
+        PublicKeyFacts::Ec { .. } | PublicKeyFacts::Ed25519 => None,
+        PublicKeyFacts::Rsa { .. } | PublicKeyFacts::Other => Some(Distrust::WeakKey),
+    }
+}
+
+impl ExtendedKeyUsageValidator for Purpose {
+    fn validate(&self, mut purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        match self {
+            Self::Client => KeyUsage::client_auth().validate(purposes),
+            Self::Token => purposes.try_for_each(|purpose| purpose.map(drop)),
         }
     }
 }
 
 impl Authority {
     /// Looks for a path from the leaf to one of the anchors.
-    pub(super) fn verdict(&self, peer: &Peer, leaf: &EndEntityCert<'_>, now: Timestamp) -> Result<Trusted, Distrust> {
+    pub(super) fn verdict(
+        &self,
+        peer: &Peer,
+        leaf: &EndEntityCert<'_>,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Trusted, Distrust> {
         let sent = peer.chain.iter().skip(1);
         let offered: Vec<CertificateDer<'_>> =
             sent.chain(&self.intermediates).map(|der| CertificateDer::from(der.as_ref())).collect();
         let revocation = RefCell::new(Revocation::NotChecked);
         let accept = |path: &VerifiedPath<'_>| {
             self.check_issuers(path, now)?;
-            revocation.replace(self.revocations.assess(leaf, path, now)?);
+            revocation.replace(self.revocations.assess(leaf, path, purpose, now)?);
             Ok(())
         };
         let path = leaf
@@ -53,7 +88,7 @@ impl Authority {
                 &self.anchors,
                 &offered,
                 unix_time(now),
-                KeyUsage::client_auth(),
+                purpose,
                 None,
                 Some(&accept),
             )
@@ -120,5 +155,5 @@ fn distrust(error: &webpki::Error) -> Distrust {
 /// id-kp-clientAuth (RFC 5280 §4.2.1.12).
 const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
 
-/// NIST SP 800-57 part 1; webpki asks this of keys that sign certificates, not of the leaf's.
+/// NIST SP 800-57 part 1.
 const MIN_RSA_BITS: usize = 2048;

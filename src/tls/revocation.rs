@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{
-    CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, OwnedCertRevocationList, RevocationCheckDepth,
+    CertRevocationList, EndEntityCert, ExpirationPolicy, OwnedCertRevocationList, RevocationCheckDepth,
     RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath,
 };
 
+use super::path::Purpose;
 use crate::model::certificate::Certificate;
 use crate::model::peer::Revocation;
 use crate::model::revocation_list::RevocationListHead;
@@ -94,6 +95,7 @@ impl Revocations {
         &self,
         leaf: &EndEntityCert<'_>,
         path: &VerifiedPath<'_>,
+        purpose: Purpose,
         now: Timestamp,
     ) -> Result<Revocation, webpki::Error> {
         if self.mode == RevocationMode::Off {
@@ -102,7 +104,7 @@ impl Revocations {
         let mut covering = Vec::new();
         let mut why = "no revocation list covers the whole path";
         for list in self.lists.iter().filter(|list| list.concerns(path)) {
-            match ask(&[&list.entries], UnknownStatusPolicy::Allow, leaf, path, now) {
+            match ask(&[&list.entries], UnknownStatusPolicy::Allow, leaf, path, purpose, now) {
                 Err(webpki::Error::CertRevoked) => return Err(webpki::Error::CertRevoked),
                 Err(_) => why = "a revocation list is not signed by the certificate's issuer",
                 Ok(()) if now < list.head.this_update => why = "a revocation list is not valid yet",
@@ -110,7 +112,8 @@ impl Revocations {
                 Ok(()) => covering.push(&list.entries),
             }
         }
-        let covered = !covering.is_empty() && ask(&covering, UnknownStatusPolicy::Deny, leaf, path, now).is_ok();
+        let covered =
+            !covering.is_empty() && ask(&covering, UnknownStatusPolicy::Deny, leaf, path, purpose, now).is_ok();
         match (covered, self.mode) {
             (true, _) => Ok(Revocation::Good),
             (false, RevocationMode::Require) => Err(webpki::Error::UnknownRevocationStatus),
@@ -144,6 +147,7 @@ fn ask(
     unknown: UnknownStatusPolicy,
     leaf: &EndEntityCert<'_>,
     path: &VerifiedPath<'_>,
+    purpose: Purpose,
     now: Timestamp,
 ) -> Result<(), webpki::Error> {
     let options = RevocationOptionsBuilder::new(lists)
@@ -160,7 +164,7 @@ fn ask(
         &anchor,
         &intermediates,
         unix_time(now),
-        KeyUsage::client_auth(),
+        purpose,
         Some(options),
         None,
     )

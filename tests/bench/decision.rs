@@ -68,6 +68,7 @@ impl Case {
             peer: Known::Value((Arc::new(peer), Arc::new(judgement))),
             token: Known::Absent,
             statement_key: Known::Value(Arc::clone(&key)),
+            signer: Known::Absent,
             software_keys: Known::Value(Arc::new(KeySet::from_json(software_keys.as_bytes()).expect("keys"))),
             binding: Known::Absent,
         };

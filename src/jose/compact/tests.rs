@@ -5,10 +5,13 @@ use serde_json::json;
 
 use crate::jose::choose;
 use crate::jose::signer::{Signer, unsigned};
+use crate::model::certificate::InvalidCertificate;
 use crate::model::json::JsonFault;
 use crate::model::key::KeySet;
 
 use super::*;
+
+mod certified;
 
 const CLAIMS: &str = r#"{"iss":"directory","software_id":"s-1"}"#;
 
