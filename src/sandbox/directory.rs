@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::SandboxError;
 use super::identity::Identity;
 use super::participant::Software;
-use super::statement::{Draft, KeyUse, SigningKey};
+use super::statement::{Draft, KeyUse, Signature, SigningKey};
 use super::wire::{self, Answer, Serving};
 use crate::model::time::Timestamp;
 
@@ -24,7 +24,7 @@ use crate::model::time::Timestamp;
 #[derive(Debug)]
 pub struct Directory {
     signer: SigningKey,
-    software_keys: [SigningKey; 2],
+    software_keys: SoftwareKeys,
     shelf: Arc<Shelf>,
     serving: Serving,
 }
@@ -38,7 +38,11 @@ impl Directory {
         let shelf = Arc::new(Shelf::default());
         let directory = Self {
             signer: SigningKey::generate("signer")?,
-            software_keys: [SigningKey::generate("software-sig")?, SigningKey::generate("software-enc")?],
+            software_keys: SoftwareKeys {
+                signature: SigningKey::generate("software-sig")?,
+                encryption: SigningKey::generate("software-enc")?,
+                curve: SigningKey::generate_ec("software-ec")?,
+            },
             serving: Serving::start(Some(identity), Arc::clone(&shelf)).await?,
             shelf,
         };
@@ -61,17 +65,25 @@ impl Directory {
         &self.signer
     }
 
-    /// The key with which a software signs its assertions.
+    /// The RSA key with which a software signs its assertions and requests.
     pub const fn software_key(&self) -> &SigningKey {
-        let [signature, _] = &self.software_keys;
-        signature
+        &self.software_keys.signature
     }
 
-    /// Publishes a software's keys: one for signatures, one for encryption. Every software of
-    /// the sandbox has the same two.
+    /// The key with which a software makes this signature: RSA, or on P-256.
+    pub const fn software_key_for(&self, signature: Signature) -> &SigningKey {
+        if matches!(signature, Signature::Es256) { &self.software_keys.curve } else { &self.software_keys.signature }
+    }
+
+    /// Publishes a software's keys: two for signatures, one for encryption. Every software of
+    /// the sandbox has the same.
     pub fn enrol(&self, software: &Software) {
-        let [signature, encryption] = &self.software_keys;
-        let keys = [signature.public_jwk(KeyUse::Signature), encryption.public_jwk(KeyUse::Encryption)];
+        let SoftwareKeys { signature, encryption, curve } = &self.software_keys;
+        let keys = [
+            signature.public_jwk(KeyUse::Signature),
+            encryption.public_jwk(KeyUse::Encryption),
+            curve.public_jwk(KeyUse::Signature),
+        ];
         self.publish_keys(&software.keys_path(), &keys);
     }
 
@@ -100,6 +112,14 @@ impl Directory {
     pub fn behave(&self, behaviour: Behaviour) {
         self.shelf.behaviour.send_replace(behaviour);
     }
+}
+
+/// The keys of all software.
+#[derive(Debug)]
+struct SoftwareKeys {
+    signature: SigningKey,
+    encryption: SigningKey,
+    curve: SigningKey,
 }
 
 /// What the directory does with requests.

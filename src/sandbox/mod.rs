@@ -4,7 +4,7 @@
 //! one process and on loopback: authorities, a directory that signs software
 //! statements and publishes keys, third parties, a small identity server, and
 //! the configuration that joins them. Reading order: [`participant`],
-//! [`authority`], [`statement`], [`directory`], [`identity_server`],
+//! [`authority`], [`signing`], [`statement`], [`directory`], [`identity_server`],
 //! [`third_party`], [`world`], [`scenario`].
 //!
 //! The home of `rcgen`. Never part of a serving proxy: nothing here is asked
@@ -18,6 +18,7 @@ pub mod identity;
 pub mod identity_server;
 pub mod participant;
 pub mod scenario;
+pub mod signing;
 pub mod statement;
 pub mod subject;
 pub mod third_party;

@@ -1,84 +1,19 @@
-//! Software statements: the claims of Open Finance Brasil, and their signature.
+//! Software statements, signed requests and other tokens before they are signed; the claims of Open Finance Brasil.
 //!
-//! DCR-BR 2.1.0 §8.1 (claims), RFC 7515 (compact form), RFC 7518 §3.5 (PS256).
-//! A [`Draft`] is a good statement that a case changes before signing; it can
-//! be signed in all the ways that a proxy must refuse.
+//! DCR-BR 2.1.0 §8.1 (claims), RFC 7515 (compact form). A [`Draft`] is a good
+//! token that a case changes before signing; it can be signed in all the ways
+//! that a proxy must refuse.
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::SandboxError;
 use super::participant::Software;
+pub use super::signing::{KeyUse, Signature, SigningKey};
 use crate::model::time::Timestamp;
 
-/// An RSA key of 2048 bits with its `kid`.
-#[derive(Debug)]
-pub struct SigningKey {
-    key_id: String,
-    pair: KeyPair,
-}
-
-impl SigningKey {
-    /// A new key.
-    ///
-    /// # Errors
-    /// [`SandboxError::Key`].
-    pub fn generate(key_id: &str) -> Result<Self, SandboxError> {
-        Ok(Self { key_id: key_id.to_owned(), pair: KeyPair::generate(KeySize::Rsa2048)? })
-    }
-
-    /// Its `kid`.
-    pub fn key_id(&self) -> &str {
-        &self.key_id
-    }
-
-    /// The public key as JWK (RFC 7517 §4), for signatures or for encryption.
-    pub fn public_jwk(&self, usage: KeyUse) -> Value {
-        let public = self.pair.public_key();
-        let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let (word, algorithm) = match usage {
-            KeyUse::Signature => ("sig", "PS256"),
-            KeyUse::Encryption => ("enc", "RSA-OAEP"),
-        };
-        json!({
-            "kty": "RSA", "use": word, "alg": algorithm, "kid": self.key_id,
-            "n": number(public.modulus().big_endian_without_leading_zero()),
-            "e": number(public.exponent().big_endian_without_leading_zero()),
-        })
-    }
-
-    fn sign(&self, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Result<Vec<u8>, SandboxError> {
-        let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair.sign(encoding, &SystemRandom::new(), message, &mut signature)?;
-        Ok(signature)
-    }
-}
-
-/// What a published key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyUse {
-    /// `sig`.
-    Signature,
-    /// `enc`.
-    Encryption,
-}
-
-/// How a statement is signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signature {
-    /// As the profile asks.
-    Ps256,
-    /// RSASSA-PKCS1-v1_5.
-    Rs256,
-    /// `alg` none and an empty third part (RFC 7515 appendix A.5).
-    Unsigned,
-}
-
-/// A statement before it is signed.
+/// A token before it is signed.
 #[derive(Clone, Debug)]
 pub struct Draft {
     header: Map<String, Value>,
@@ -89,6 +24,11 @@ impl Draft {
     /// Nothing said yet: for other tokens than statements.
     pub fn empty() -> Self {
         Self { header: Map::new(), claims: Map::new() }
+    }
+
+    /// A request with these claims: the client metadata, and what the request says of itself.
+    pub fn request(claims: Map<String, Value>) -> Self {
+        Self { header: Map::from_iter([("typ".to_owned(), "JWT".into())]), claims }
     }
 
     /// All claims of a software in good standing, issued at this time.
@@ -181,22 +121,20 @@ impl Draft {
     /// # Errors
     /// [`SandboxError::Key`].
     pub fn sign(mut self, key: &SigningKey, signature: Signature) -> Result<String, SandboxError> {
-        let algorithm = match signature {
-            Signature::Ps256 => "PS256",
-            Signature::Rs256 => "RS256",
-            Signature::Unsigned => "none",
-        };
-        self.header.entry("alg").or_insert_with(|| algorithm.into());
+        self.header.entry("alg").or_insert_with(|| signature.name().into());
         self.header.entry("kid").or_insert_with(|| key.key_id().into());
-        let part = |members: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(members).to_string());
-        let message = format!("{}.{}", part(self.header), part(self.claims));
-        let signed = match signature {
-            Signature::Ps256 => key.sign(&RSA_PSS_SHA256, message.as_bytes())?,
-            Signature::Rs256 => key.sign(&RSA_PKCS1_SHA256, message.as_bytes())?,
-            Signature::Unsigned => Vec::new(),
-        };
-        Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signed)))
+        let [header, claims] = [self.header, self.claims].map(|part| Value::Object(part).to_string());
+        sign(&header, claims.as_bytes(), key, signature)
     }
+}
+
+/// The compact form of texts that [`Draft`] cannot hold, such as JSON with duplicate members.
+///
+/// # Errors
+/// [`SandboxError::Key`].
+pub fn sign(header: &str, payload: &[u8], key: &SigningKey, signature: Signature) -> Result<String, SandboxError> {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+    Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(key.sign(signature, message.as_bytes())?)))
 }
 
 /// `iss` of every statement.

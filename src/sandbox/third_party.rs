@@ -205,6 +205,13 @@ impl Drop for Connection {
     }
 }
 
+/// A POST of a signed request to `/register`, as `application/jose` or `application/jwt`.
+pub fn signed_registration(token: impl Into<Bytes>, media_type: &'static str) -> Request<Bytes> {
+    let mut request = registration(token);
+    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    request
+}
+
 /// A POST of JSON to `/register`.
 pub fn registration(body: impl Into<Bytes>) -> Request<Bytes> {
     let mut request = Request::new(body.into());

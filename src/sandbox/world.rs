@@ -157,6 +157,14 @@ impl World {
         }
     }
 
+    /// A request with these claims, signed by a software of the directory.
+    ///
+    /// # Errors
+    /// [`SandboxError::Key`].
+    pub fn signed_request(&self, claims: Map<String, Value>, signature: Signature) -> Result<String, SandboxError> {
+        Draft::request(claims).sign(self.directory.software_key_for(signature), signature)
+    }
+
     /// Writes the visitor's request again, with a statement issued now: the directory's are stale after minutes.
     ///
     /// # Errors
