@@ -125,6 +125,8 @@ impl Judge for Quota {
         if !named {
             let code = match self.per {
                 Per::Certificate => ErrorCode::InvalidClient,
+                // Without a statement the certificate is what names the party.
+                Per::Organisation | Per::Software if facts.statement.is_none() => ErrorCode::InvalidClient,
                 Per::Token => ErrorCode::InvalidToken,
                 Per::Organisation | Per::Software => ErrorCode::InvalidSoftwareStatement,
                 Per::Policy | Per::Address => ErrorCode::AccessDenied,

@@ -14,7 +14,6 @@ use crate::checks::{Active, Asker, SoftwareKeysPolicy};
 use crate::model::claim::Claim;
 use crate::model::digest::Digest;
 use crate::model::facts::{Facts, Operation};
-use crate::model::statement::Statement;
 use crate::model::trace::{Outcome, Rule, Trace};
 
 mod aliases;
@@ -29,16 +28,19 @@ pub mod packs;
 mod read;
 mod rules;
 mod sources;
+mod subject;
 
 pub use gates::{ALGORITHMS, CertificatePolicy, GATES, Gate, RequestPolicy, Signer, StatementPolicy};
 pub use read::{compile, follow};
 pub use sources::Sources;
+pub use subject::Subject;
 
 use aliases::Aliases;
-use cel::{Code, Library, Session, TooLong, Uses, Values};
+use cel::{Library, Session, TooLong, Uses, Values};
 use forward::Forward;
 use gates::Gates;
 use rules::Ruling;
+use subject::SubjectPolicy;
 
 /// A policy, ready to judge.
 #[derive(Debug)]
@@ -50,7 +52,7 @@ pub struct Policy {
     rulings: Vec<Ruling>,
     aliases: Aliases,
     forward: Forward,
-    subject: SubjectClaims,
+    subject: SubjectPolicy,
     library: Library,
     uses: Uses,
     limits: Limits,
@@ -73,15 +75,6 @@ struct Limits {
     evidence: Arc<Rule>,
 }
 
-/// Which claims of the statement name its organisation and software.
-#[derive(Debug, Default)]
-struct SubjectClaims {
-    organisation: Option<String>,
-    organisation_name: Option<String>,
-    software: Option<String>,
-    roles: Option<Code>,
-}
-
 /// What an evaluation came to, besides its trace.
 #[derive(Debug, Default)]
 pub struct Judged {
@@ -89,19 +82,6 @@ pub struct Judged {
     pub claims: Vec<Claim>,
     /// On whose behalf the request came.
     pub subject: Subject,
-}
-
-/// On whose behalf a request came, as the verified statement says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Subject {
-    /// The organisation's id.
-    pub organisation: Option<String>,
-    /// The organisation's name.
-    pub organisation_name: Option<String>,
-    /// The software's id.
-    pub software: Option<String>,
-    /// Roles that it holds.
-    pub roles: Vec<String>,
 }
 
 impl Policy {
@@ -186,7 +166,7 @@ impl Policy {
 
     /// Runs every check, then every rule; all failures are in the trace.
     fn evaluate(&self, facts: &Facts<'_>, trace: &mut Trace) -> Judged {
-        let mut judged = Judged { claims: Vec::new(), subject: self.subject.of(facts.statement) };
+        let mut judged = Judged { claims: Vec::new(), subject: self.subject.of(&self.library, facts) };
         let mut blocked = Vec::with_capacity(self.checks.len() + self.rulings.len());
         let asker = Asker {
             policy: &self.about.id,
@@ -223,18 +203,6 @@ impl Policy {
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.about.id, self.about.version)
-    }
-}
-
-impl SubjectClaims {
-    fn of(&self, statement: Option<&Statement>) -> Subject {
-        let text = |claim: &Option<String>| statement?.text(claim.as_deref()?).map(str::to_owned);
-        Subject {
-            organisation: text(&self.organisation),
-            organisation_name: text(&self.organisation_name),
-            software: text(&self.software),
-            roles: Vec::new(),
-        }
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::cel::{self, Builder, Schema, Scope, Slot, Uses};
+use super::cel::{self, Builder, Schema, Uses};
 use super::forward::Forward;
 use super::gates::{GATES, Gates};
-use super::{Description, Limits, Policy, SubjectClaims, layers};
+use super::{Description, Limits, Policy, layers};
 use crate::checks::active::Texts;
 use crate::checks::{ALL, About, Active, Settings, SoftwareKeysPolicy};
 use crate::model::document::{Document, Faults, Located, Section, nearest};
@@ -20,10 +20,12 @@ use crate::model::trace::{Mode, Rule};
 mod aliases;
 mod forward;
 mod rules;
+mod subject;
 
 use aliases::read_aliases;
 use forward::{finish_forward, read_forward};
 use rules::{Names, finish_rules, read_rules};
+use subject::{finish_subject, read_subject};
 
 /// Characters of a message or hint: one or two sentences.
 const MAX_TEXT: usize = 300;
@@ -95,8 +97,7 @@ pub(super) fn compile_documents(
     read_lets(&root, &mut builder);
     let drafts = read_rules(&root, &compute, &default, &mut builder);
     let forward = read_forward(&root, &mut builder);
-    let (subject, roles) = read_subject(root.section("subject"), &mut builder);
-    quota_has_a_party(&root, &subject);
+    let subject = read_subject(&root, &mut builder);
     super::lint::read(root.section("lint"));
     root.finish();
     let mut compiled = builder.finish();
@@ -104,7 +105,7 @@ pub(super) fn compile_documents(
     let names = Names::of(&checks);
     let rulings = finish_rules(drafts, &mut compiled, &names, faults);
     let forward = finish_forward(forward, &mut compiled);
-    let subject = SubjectClaims { roles: roles.and_then(|slot| compiled.take(slot)), ..subject };
+    let subject = finish_subject(subject, &mut compiled);
     let library = compiled.library;
     if faults.any_error() {
         return None;
@@ -252,34 +253,6 @@ fn read_lets(root: &Settings<'_>, builder: &mut Builder<'_>) {
         }
     }
     lets.into_iter().for_each(|(name, text)| builder.named(name, text));
-}
-
-fn read_subject(section: Settings<'_>, builder: &mut Builder<'_>) -> (SubjectClaims, Option<Slot>) {
-    let claim = |key: &str| section.text(key).map(|text| text.value);
-    let subject = SubjectClaims {
-        organisation: claim("organisation"),
-        organisation_name: claim("organisation_name"),
-        software: claim("software"),
-        roles: None,
-    };
-    let roles = section.text("roles").map(|text| builder.expression(text, Scope::Decision));
-    section.finish();
-    (subject, roles)
-}
-
-/// A quota of an organisation or software counts nothing where `[subject]` does not say which claim names it.
-fn quota_has_a_party(root: &Settings<'_>, subject: &SubjectClaims) {
-    let quota = root.section("checks").section("registration").section("quota");
-    let (Some(per), mode) = (quota.json("per"), quota.json("mode")) else { return };
-    let missing = match per.value.as_str() {
-        Some(word @ "organisation") if subject.organisation.is_none() => word,
-        Some(word @ "software") if subject.software.is_none() => word,
-        _ => return,
-    };
-    if mode.is_none_or(|mode| mode.value != "off") {
-        let help = format!("name the claim in `[subject]`, as `{missing} = \"...\"`");
-        root.faults().error(Some(&per.place), format!("no claim of the statement names the {missing}"), Some(help));
-    }
 }
 
 fn limits() -> Limits {

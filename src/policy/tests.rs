@@ -9,6 +9,7 @@ use crate::model::claim::ClaimKind;
 use crate::model::document::Faults;
 use crate::model::evidence::Known;
 use crate::model::facts::Operation;
+use crate::model::statement::Statement;
 use crate::model::time::Timestamp;
 
 mod forwarded;

@@ -6,15 +6,22 @@ use super::*;
 
 /// Judges a registration with a token from an address; gives the code of each failure, and the claims.
 fn asked(policy: &Policy, token: Option<Value>, remote: Option<&str>, claims: Value) -> (Vec<String>, Vec<Claim>) {
+    let (failed, judged) = judged(policy, token, remote, Some(claims));
+    (failed, judged.claims)
+}
+
+/// The same, with all that it came to, and with or without a statement.
+fn judged(policy: &Policy, token: Option<Value>, remote: Option<&str>, claims: Option<Value>) -> (Vec<String>, Judged) {
     let token = token.map(object);
     let nothing = Map::new();
     let digest = Digest::of(b"statement");
-    let statement = Statement { claims: object(claims), algorithm: "PS256", key_id: "k".into(), digest };
+    let statement = |claims| Statement { claims: object(claims), algorithm: "PS256", key_id: "k".into(), digest };
+    let statement = claims.map(statement);
     let facts = Facts {
         operation: Operation::Register,
         request: &nothing,
         metadata: &nothing,
-        statement: Some(&statement),
+        statement: statement.as_ref(),
         peer: None,
         signer: None,
         token: token.as_ref(),
@@ -25,7 +32,7 @@ fn asked(policy: &Policy, token: Option<Value>, remote: Option<&str>, claims: Va
     };
     let mut trace = Trace::new();
     let judged = policy.evaluate(&facts, &mut trace);
-    (trace.failures().map(|step| format!("{} {}", step.rule.id, step.rule.error)).collect(), judged.claims)
+    (trace.failures().map(|step| format!("{} {}", step.rule.id, step.rule.error)).collect(), judged)
 }
 
 fn codes(policy: &Policy, token: Option<Value>) -> Vec<String> {
@@ -216,4 +223,30 @@ fn cases_say_who_asks_and_what_is_taken() {
         outcome("remote = 'here'\nexpect = 'accept'").unwrap_err(),
         ["p.cases.toml:4: `remote`: an IPv4 or IPv6 address"]
     );
+}
+
+#[test]
+fn who_asks_is_derived_where_no_statement_says_it() {
+    let text = "[checks.statement.signature]\nalgorithms = ['PS256']\n[subject]\norganisation = 'org'\n[subject.derived]\n\
+                organisation = 'token.org'\nsoftware = 'token.app'\n[checks.registration.quota]\nlimit = 1\nper = 'software'\n";
+    let policy = policy(text);
+    let token = json!({ "iss": "i", "org": "org-of-token", "app": "app-of-token" });
+    let key = |token: Value, claims| asked(&policy, Some(token), None, claims);
+    let (failed, claims) = key(token.clone(), json!({ "org": "org-1" }));
+    assert_eq!((failed, &*claims[0].key), (vec![], "p\nlive\nsoftware\napp-of-token"));
+    for nothing in [json!({ "iss": "i" }), json!({ "iss": "i", "app": "" }), json!({ "iss": "i", "app": 7 })] {
+        assert_eq!(key(nothing, json!({})).0, ["registration.quota invalid_software_statement"]);
+    }
+    let subject = |claims| judged(&policy, Some(token.clone()), None, claims).1.subject;
+    assert_eq!(
+        subject(Some(json!({ "org": "org-1" }))).organisation.as_deref(),
+        Some("org-1"),
+        "the statement comes first"
+    );
+    for claims in [None, Some(json!({})), Some(json!({ "org": 7 }))] {
+        assert_eq!(subject(claims.clone()).organisation.as_deref(), Some("org-of-token"), "{claims:?}");
+        assert_eq!(subject(claims).software.as_deref(), Some("app-of-token"));
+    }
+    let nobody = judged(&policy, None, None, None).0;
+    assert_eq!(nobody, ["registration.quota invalid_client"], "there was no statement to be invalid");
 }
