@@ -4,6 +4,7 @@ pub mod chosen;
 pub mod functions;
 pub mod lint;
 pub mod list;
+pub mod new;
 pub mod show;
 pub mod test;
 mod toml;
@@ -23,6 +24,8 @@ pub enum PolicyCommand {
     Lint(lint::Arguments),
     /// The policies that come with dcrgate, and those of a folder.
     List(list::Arguments),
+    /// Write a policy to start from, with its cases.
+    New(new::Arguments),
     /// One policy with `extends` and parameters applied, each setting with the line that it comes from.
     Show(show::Arguments),
     /// Run the cases of policies, and see every gate, check and rule pass and fail.
@@ -38,6 +41,7 @@ pub fn policy(command: &PolicyCommand, out: &mut dyn Write) -> Result<Status, Cl
         PolicyCommand::Functions(arguments) => functions::functions(arguments, out),
         PolicyCommand::Lint(arguments) => lint::lint(arguments, out),
         PolicyCommand::List(arguments) => list::list(arguments, out),
+        PolicyCommand::New(arguments) => new::new(arguments, out),
         PolicyCommand::Show(arguments) => show::show(arguments, out),
         PolicyCommand::Test(arguments) => test::test(arguments, out),
     }
