@@ -40,6 +40,9 @@ pub struct Record<'a> {
     /// The software statement; `None` when there was none or it could not be read.
     #[serde(serialize_with = "presence")]
     pub statement: Option<Statement<'a>>,
+    /// The initial access token; absent when none came whose issuer vouches for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token<'a>>,
     /// The policy that judged; `None` when it did not come to that.
     pub policy: Option<Policy<'a>>,
     /// SHA-256 of the configuration in force.
@@ -140,6 +143,23 @@ pub struct Statement<'a> {
     pub jti: Option<Text<'a>>,
     /// `iat`.
     pub iat: Option<Timestamp>,
+    /// SHA-256 of the compact form.
+    pub sha256: Digest,
+}
+
+/// The initial access token, as its issuer signed it. Never the token itself.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Token<'a> {
+    /// `iss`.
+    pub issuer: Option<Text<'a>>,
+    /// `sub`.
+    pub subject: Option<Text<'a>>,
+    /// `client_id`.
+    pub client_id: Option<Text<'a>>,
+    /// `scope`.
+    pub scope: Option<Text<'a>>,
+    /// `jti`.
+    pub jti: Option<Text<'a>>,
     /// SHA-256 of the compact form.
     pub sha256: Digest,
 }

@@ -14,12 +14,14 @@ use super::steps::{self, Line};
 use super::{CliError, Output, Status, read_text, time_or_now};
 use crate::audit::Text;
 use crate::jose::choose;
-use crate::model::evidence::{Evidence, Known};
+use crate::model::digest::Digest;
+use crate::model::evidence::{Evidence, Known, Token};
 use crate::model::facts::Operation;
 use crate::model::id::AuthorityName;
 use crate::model::json as strict;
 use crate::model::key::KeySet;
 use crate::model::peer::{Judgement, Peer, Revocation, Trusted};
+use crate::model::statement::Signed;
 use crate::model::time::Timestamp;
 use crate::model::trace::{Mode, Outcome, Step};
 use crate::pipeline::answer::Refusal;
@@ -117,6 +119,7 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
         authorities: &[authority],
         operation: Operation::Register,
         remote: None,
+        token: None,
         request: &request,
         now,
     };
@@ -176,7 +179,9 @@ fn evidence(
     if let Some(path) = &arguments.token {
         let claims = strict::object(read_text(path)?.as_bytes(), &strict::REQUEST)
             .map_err(|fault| unusable(path, fault.to_string()))?;
-        evidence.token = Known::Value(Arc::new(claims));
+        let digest = Digest::of(Value::Object(claims.clone()).to_string().as_bytes());
+        let given = Signed { claims, algorithm: "given", key_id: "given".into(), digest };
+        evidence.token = Known::Value(Token::Signed(Arc::new(given)));
     }
     Ok(evidence)
 }

@@ -11,15 +11,15 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use tokio_util::task::TaskTracker;
 
-use super::routes::{PolicyChoice, RouteKind as Written};
+use super::routes::{Entry, InitialToken, PolicyChoice, RouteKind as Written};
 use super::{Settings, listeners as written};
 use crate::headers::forwarded::PublicBase;
 use crate::jose::{KeySets, SoftwareKeys};
 use crate::model::document::Faults;
-use crate::model::id::AuthorityName;
 use crate::model::time::Clock;
-use crate::pipeline::routes::{Host, PolicyUse, ProxyRoute, RegistrationRoute, Route, RouteKind, Routes};
+use crate::pipeline::routes::{Choice, Host, PolicyUse, ProxyRoute, RegistrationRoute, Route, RouteKind, Routes};
 use crate::pipeline::snapshot::{GatedLimits, Recording, Snapshot};
+use crate::pipeline::token::TokenRule;
 use crate::policy::effective::Effective;
 use crate::policy::{Policy, Signer, lint};
 use crate::tls;
@@ -127,9 +127,17 @@ fn routes(settings: &Settings, faults: &Faults) -> Routes {
             Written::Registration(registration) => {
                 let Some(server) = upstreams.get(registration.upstream.as_str()) else { continue };
                 let Ok(to) = PathAndQuery::try_from(registration.to.to_string()) else { continue };
+                let token = match &registration.token {
+                    None => None,
+                    Some(wanted) => {
+                        let Some(rule) = token_rule(settings, wanted) else { continue };
+                        Some(rule)
+                    }
+                };
                 RouteKind::Registration(Box::new(RegistrationRoute {
                     upstream: Arc::clone(server),
                     to,
+                    token,
                     policies: policy_uses(settings, &registration.policy, &policies, faults),
                     body_bytes: registration.body_bytes,
                 }))
@@ -170,18 +178,36 @@ fn policy_uses(
     policies: &BTreeMap<&str, Arc<Policy>>,
     faults: &Faults,
 ) -> Vec<PolicyUse> {
-    let named = |name: &str, only: Option<&AuthorityName>| {
+    let named = |name: &str, choice: Choice| {
         let (written, policy) = (settings.policies.get(name)?, policies.get(name)?);
+        let only = choice.authority.as_ref();
         let authorities = only.map_or_else(|| written.authorities.clone(), |authority| vec![authority.clone()]);
         let statement_keys = key_set_of(policy, written, name, faults);
-        Some(PolicyUse { policy: Arc::clone(policy), authorities, statement_keys })
+        Some(PolicyUse { policy: Arc::clone(policy), choice, authorities, statement_keys })
     };
     match choice {
-        PolicyChoice::One(name) => named(name, None).into_iter().collect(),
-        PolicyChoice::ByAuthority(choices) => {
-            choices.iter().filter_map(|(authority, name)| named(name, Some(authority))).collect()
+        PolicyChoice::One(name) => named(name, Choice::default()).into_iter().collect(),
+        PolicyChoice::Several(entries) => {
+            let choice =
+                |entry: &Entry| Choice { authority: entry.authority.clone(), token_scope: entry.token_scope.clone() };
+            entries.iter().filter_map(|entry| named(&entry.policy, choice(entry))).collect()
         }
     }
+}
+
+/// What a route asks of its tokens; the settings that it names are there, or a fault was told.
+fn token_rule(settings: &Settings, wanted: &InitialToken) -> Option<TokenRule> {
+    let issuer = settings.tokens.get(&wanted.issuer)?;
+    Some(TokenRule {
+        key_set: issuer.key_set.clone(),
+        issuer: issuer.issuer.clone(),
+        audience: issuer.audience.clone(),
+        algorithms: issuer.algorithms.clone(),
+        scope: issuer.scope.clone(),
+        skew: issuer.skew,
+        required: wanted.required,
+        forward: wanted.forward,
+    })
 }
 
 /// The key set that plays the role which the policy names.

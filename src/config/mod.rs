@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `[listeners.NAME]`, `[hosts."NAME"]` | [`listeners`] |
 //! | `[authorities.NAME]`, `[key_sets.NAME]`, `[fetch]` | [`trust`] |
+//! | `[tokens.NAME]` | [`tokens`] |
 //! | `[upstreams.NAME]` | [`upstreams`] |
 //! | `[policies.NAME]` | [`policies`] |
 //! | `[[routes]]` | [`routes`], with the paths of `model::route_path` |
@@ -37,6 +38,7 @@ pub mod policies;
 mod recording;
 pub mod records;
 pub mod routes;
+pub mod tokens;
 pub mod trust;
 pub mod upstreams;
 mod values;
@@ -54,6 +56,7 @@ use names::Names;
 use policies::Policy;
 use records::{Audit, Log, Store};
 use routes::Route;
+use tokens::Token;
 use trust::{Authority, Fetch, KeySet};
 use upstreams::Upstream;
 
@@ -68,6 +71,8 @@ pub struct Settings {
     pub authorities: BTreeMap<AuthorityName, Authority>,
     /// By name.
     pub key_sets: BTreeMap<String, KeySet>,
+    /// By name.
+    pub tokens: BTreeMap<String, Token>,
     /// How directories are reached.
     pub fetch: Fetch,
     /// By name.
@@ -150,6 +155,7 @@ impl Settings {
             hosts: listeners::hosts(sections.hosts),
             authorities: trust::authorities(sections.authorities, &from, faults),
             key_sets: trust::key_sets(sections.key_sets, &from, &fetch),
+            tokens: tokens::tokens(sections.tokens, &from),
             fetch,
             upstreams: upstreams::upstreams(sections.upstreams, &from),
             policies,
@@ -208,6 +214,7 @@ struct Sections<'d> {
     hosts: Vec<(Located<String>, Section<'d>)>,
     authorities: Vec<(Located<String>, Section<'d>)>,
     key_sets: Vec<(Located<String>, Section<'d>)>,
+    tokens: Vec<(Located<String>, Section<'d>)>,
     upstreams: Vec<(Located<String>, Section<'d>)>,
     policies: Vec<(Located<String>, Section<'d>)>,
 }
@@ -219,6 +226,7 @@ impl<'d> Sections<'d> {
             hosts: root.named("hosts"),
             authorities: root.named("authorities"),
             key_sets: root.named("key_sets"),
+            tokens: root.named("tokens"),
             upstreams: root.named("upstreams"),
             policies: root.named("policies"),
         }
@@ -231,6 +239,7 @@ impl<'d> Sections<'d> {
             hosts: Names::of("host", "hosts", &self.hosts),
             authorities: Names::of("authority", "authorities", &self.authorities).plain(faults),
             key_sets: Names::of("key set", "key_sets", &self.key_sets).plain(faults),
+            tokens: Names::of("token setting", "tokens", &self.tokens).plain(faults),
             upstreams: Names::of("upstream", "upstreams", &self.upstreams).plain(faults),
             policies: Names::of("policy", "policies", &self.policies).plain(faults),
         }
@@ -244,6 +253,7 @@ struct Reading<'e> {
     hosts: Names,
     authorities: Names,
     key_sets: Names,
+    tokens: Names,
     upstreams: Names,
     policies: Names,
 }
@@ -252,6 +262,7 @@ impl Reading<'_> {
     fn warn_unused(&self, faults: &Faults) {
         self.authorities.warn_unused("policy", faults);
         self.key_sets.warn_unused("policy", faults);
+        self.tokens.warn_unused("route", faults);
         self.upstreams.warn_unused("route", faults);
         self.policies.warn_unused("route", faults);
     }

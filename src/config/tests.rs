@@ -44,6 +44,11 @@ impl Folder {
         Settings::load_with(&self.path(), &|name| (name == "TEST_KEY").then(|| OsString::from("from the environment")))
     }
 
+    /// The settings, which have no fault.
+    pub(crate) fn settings(&self) -> Settings {
+        self.load().unwrap().settings
+    }
+
     /// Line, severity and text of every problem.
     pub(crate) fn problems(&self) -> Vec<String> {
         let problems = match self.load() {
@@ -197,18 +202,6 @@ fn what_is_not_built_is_refused() {
             changed("kind = \"registration\"", "kind = \"token\""),
             "22: this `kind` is not built yet (built: registration, proxy, deny)",
         ),
-        (
-            changed(registration, "policies = [{ token_scope = \"x\", policy = \"scheme\" }]\n"),
-            "25: `token_scope` is not built yet",
-        ),
-        (
-            extended("initial_access_token = \"required\"\n"),
-            "26: this `initial_access_token` is not built yet (built: off)",
-        ),
-        (
-            extended("initial_access_token = \"optional\"\n"),
-            "26: this `initial_access_token` is not built yet (built: off)",
-        ),
         (extended(&format!("{proxy}upgrade = \"websocket\"\n")), "30: `upgrade` is not built yet"),
         (extended(&format!("{proxy}cors = {{ origins = [] }}\n")), "30: `cors` is not built yet"),
         (extended("[admin]\naddress = \"127.0.0.1:9080\"\n"), "26: `admin` is not built yet"),
@@ -267,7 +260,8 @@ fn the_deployed_sample_is_good() {
 
 /// The sample with every `# key = value` made active, but for the alternatives.
 fn with_defaults(sample: &str) -> String {
-    let alternatives = ["client_auth", "file", "proxy", "roots", "policies", "connections_per_address", "workers"];
+    let alternatives =
+        ["client_auth", "file", "proxy", "roots", "policies", "tokens", "connections_per_address", "workers"];
     let key = regex::Regex::new("(?m)^# ([a-z_]+)( = )").unwrap();
     let active = |found: &regex::Captures<'_>| match &found[1] {
         name if alternatives.contains(&name) => found[0].to_owned(),
@@ -286,6 +280,7 @@ fn the_deployed_sample_shows_every_key() {
         include_str!("policies.rs"),
         include_str!("records.rs"),
         include_str!("routes.rs"),
+        include_str!("tokens.rs"),
         include_str!("trust.rs"),
         include_str!("upstreams.rs"),
     ];
@@ -304,7 +299,7 @@ fn the_deployed_sample_shows_every_key() {
     assert!(hidden.is_empty(), "{hidden:?}");
 }
 
-const NOT_BUILT: &[&str] = &["admin", "cors", "postgres", "token_scope", "upgrade"];
+const NOT_BUILT: &[&str] = &["admin", "cors", "postgres", "upgrade"];
 
 #[test]
 fn secrets_are_never_printed() {

@@ -56,7 +56,7 @@ impl<'t> Compact<'t> {
     /// # Errors
     /// The first [`JwsFault`] met.
     pub fn parse(token: &'t str) -> Result<Self, JwsFault> {
-        Self::within(token, LIMITS, KeyFrom::KeySet)
+        Self::within(token, LIMITS, KeyFrom::KeySet, Type::Jwt)
     }
 
     /// Takes a software statement of at most 32 KB apart that is signed by the certificate in its header.
@@ -64,7 +64,7 @@ impl<'t> Compact<'t> {
     /// # Errors
     /// The first [`JwsFault`] met.
     pub fn parse_certified(token: &'t str) -> Result<Self, JwsFault> {
-        Self::within(token, CERTIFIED, KeyFrom::Certificate)
+        Self::within(token, CERTIFIED, KeyFrom::Certificate, Type::Jwt)
     }
 
     /// Takes a signed registration request of at most 64 KB apart.
@@ -72,14 +72,22 @@ impl<'t> Compact<'t> {
     /// # Errors
     /// The first [`JwsFault`] met.
     pub fn parse_request(token: &'t str) -> Result<Self, JwsFault> {
-        Self::within(token, json::REQUEST, KeyFrom::KeySet)
+        Self::within(token, json::REQUEST, KeyFrom::KeySet, Type::Jwt)
     }
 
-    fn within(token: &'t str, limits: Limits, from: KeyFrom) -> Result<Self, JwsFault> {
+    /// Takes an access token of at most 16 KB apart, whose header has to say that it is one (RFC 9068 §2.1).
+    ///
+    /// # Errors
+    /// The first [`JwsFault`] met.
+    pub fn parse_access_token(token: &'t str) -> Result<Self, JwsFault> {
+        Self::within(token, LIMITS, KeyFrom::KeySet, Type::AccessToken)
+    }
+
+    fn within(token: &'t str, limits: Limits, from: KeyFrom, wanted: Type) -> Result<Self, JwsFault> {
         let [header, payload, signature] = split(token, &limits)?;
         let signing_input = token.get(..header.len() + 1 + payload.len()).unwrap_or_default();
         let members = json::object(&decode(header, TokenPart::Header)?, &limits).map_err(JwsFault::HeaderJson)?;
-        let header = Header::from_members(&members, from)?;
+        let header = Header::from_members(&members, from, wanted)?;
         let payload = decode(payload, TokenPart::Payload)?;
         decode(signature, TokenPart::Signature)?;
         Ok(Self { token, signing_input, signature, header, payload, limits })
@@ -164,7 +172,7 @@ fn split<'t>(token: &'t str, limits: &Limits) -> Result<[&'t str; 3], JwsFault> 
 }
 
 impl Header {
-    fn from_members(members: &Map<String, Value>, from: KeyFrom) -> Result<Self, JwsFault> {
+    fn from_members(members: &Map<String, Value>, from: KeyFrom, wanted: Type) -> Result<Self, JwsFault> {
         for (name, fault) in REFUSED_MEMBERS {
             if members.contains_key(name) && !(name == "x5c" && from == KeyFrom::Certificate) {
                 return Err(fault);
@@ -181,12 +189,9 @@ impl Header {
             _ => JwsFault::UnknownAlgorithm,
         })?;
         let typ = match members.get("typ") {
-            None => None,
-            // RFC 7515 §4.1.9: a media type, `application/` may be left out; RFC 2045 §5.1: case does not matter.
-            Some(Value::String(typ)) if ["jwt", "application/jwt"].iter().any(|jwt| typ.eq_ignore_ascii_case(jwt)) => {
-                Some(typ.clone())
-            }
-            Some(_) => return Err(JwsFault::NotAJwt),
+            None if wanted == Type::Jwt => None,
+            Some(Value::String(typ)) if wanted.is(typ) => Some(typ.clone()),
+            _ => return Err(wanted.fault()),
         };
         let key_id = match members.get("kid") {
             None => None,
@@ -201,6 +206,33 @@ impl Header {
 fn chain(x5c: &Value) -> Option<Vec<CertificateDer<'static>>> {
     let items = x5c.as_array().filter(|items| (1..=CHAIN).contains(&items.len()))?;
     items.iter().map(|item| STANDARD.decode(item.as_str()?).ok().map(CertificateDer::from)).collect()
+}
+
+/// What `typ` says that a token is, so that one made for one purpose is not taken for another (RFC 8725 §3.11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    /// `JWT`, or nothing at all.
+    Jwt,
+    /// `at+jwt`, and it has to be there (RFC 9068 §4).
+    AccessToken,
+}
+
+impl Type {
+    /// RFC 7515 §4.1.9: a media type, `application/` may be left out; RFC 2045 §5.1: case does not matter.
+    fn is(self, typ: &str) -> bool {
+        let names = match self {
+            Self::Jwt => ["jwt", "application/jwt"],
+            Self::AccessToken => ["at+jwt", "application/at+jwt"],
+        };
+        names.iter().any(|name| typ.eq_ignore_ascii_case(name))
+    }
+
+    const fn fault(self) -> JwsFault {
+        match self {
+            Self::Jwt => JwsFault::NotAJwt,
+            Self::AccessToken => JwsFault::NotAnAccessToken,
+        }
+    }
 }
 
 /// The one strict engine: no padding, no white space, no bits that mean nothing.

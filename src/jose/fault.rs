@@ -64,6 +64,9 @@ pub enum JwsFault {
     /// `typ` is there and is not `JWT` (RFC 7519 §5.1, RFC 8725 §3.11).
     #[error("is of another type than JWT")]
     NotAJwt,
+    /// `typ` is not `at+jwt` (RFC 9068 §2.1): a statement or an ID token is no access token.
+    #[error("is of another type than at+jwt")]
+    NotAnAccessToken,
     /// `kid` is empty, longer than 256 bytes, or no string.
     #[error("has an unusable key id in its header")]
     KeyId,

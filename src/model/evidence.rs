@@ -6,11 +6,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 use super::binding::Binding;
 use super::key::{Jwk, KeySet};
 use super::peer::{Judgement, Peer};
+use super::statement::Signed;
 
 /// An optional value whose absence says why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,14 +32,24 @@ impl<T> Known<T> {
     }
 }
 
+/// What was sent as an initial access token.
+#[derive(Clone, Debug)]
+pub enum Token {
+    /// A key of the issuer signed it; nothing is said of its claims yet.
+    Signed(Arc<Signed>),
+    /// It is not a token of the issuer, and why: for the audit, never a part of it.
+    Refused(Arc<str>),
+}
+
 /// Everything gathered that a decision rests on.
 #[derive(Clone, Debug)]
 pub struct Evidence {
     /// The presented certificate and what each authority says of its chain;
     /// [`Known::Absent`] when the client showed none.
     pub peer: Known<(Arc<Peer>, Arc<Judgement>)>,
-    /// Claims of the initial access token (RFC 7591 §3).
-    pub token: Known<Arc<Map<String, Value>>>,
+    /// The initial access token (RFC 7591 §3); [`Known::Absent`] when none was sent,
+    /// [`Known::Unavailable`] when the issuer's keys cannot be had.
+    pub token: Known<Token>,
     /// The directory's key that the statement's header names.
     /// [`Known::Absent`]: no key of the set fits; [`Known::Unavailable`]: no usable set.
     pub statement_key: Known<Arc<Jwk>>,

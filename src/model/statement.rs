@@ -1,4 +1,4 @@
-//! What somebody signed and whose signature was verified: software statements (RFC 7591 §2.3) and requests.
+//! What somebody signed and whose signature was verified: software statements (RFC 7591 §2.3), requests, access tokens.
 
 use std::sync::Arc;
 

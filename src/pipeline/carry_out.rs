@@ -4,6 +4,7 @@
 //! result, the binding, and the sealed answer that the same request gets again.
 
 use bytes::Bytes;
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value};
 
@@ -69,6 +70,12 @@ fn outgoing(
         if allowed && !headers.contains_key(name) {
             headers.insert(name.clone(), value.clone());
         }
+    }
+    if settings.token.as_ref().is_some_and(|token| token.forward)
+        && attempt.caller.signed().is_some()
+        && let Some(token) = attempt.headers.get(AUTHORIZATION)
+    {
+        headers.insert(AUTHORIZATION, token.clone());
     }
     for name in hop::named_by_connection(&attempt.headers) {
         headers.remove(&name);

@@ -11,14 +11,16 @@ use serde_json::{Map, Value};
 
 use crate::jose::{Algorithm, Compact, JwsFault};
 use crate::model::claim::Claim;
-use crate::model::evidence::{Evidence, Known};
+use crate::model::evidence::{Evidence, Known, Token};
 use crate::model::facts::{Facts, Operation};
 use crate::model::id::AuthorityName;
 use crate::model::peer::{Judgement, Peer, Revocation, Trusted};
-use crate::model::statement::Statement;
+use crate::model::statement::{Signed, Statement};
 use crate::model::time::Timestamp;
 use crate::model::trace::{Outcome, Trace};
 use crate::policy::{self, Gate, Policy, Subject};
+
+use super::token::{self, TokenRule, Unfit};
 
 /// What is asked, by whom it may be vouched for, and when.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +33,8 @@ pub struct Question<'a> {
     pub operation: Operation,
     /// The address that it came from; `None` where a decision is made without a connection.
     pub remote: Option<IpAddr>,
+    /// What the route asks of an initial access token; `None` where it asks for none.
+    pub token: Option<&'a TokenRule>,
     /// The request's members.
     pub request: &'a Map<String, Value>,
     /// The one time of this decision: when the body was complete.
@@ -50,6 +54,8 @@ pub struct Decision {
     pub statement: Option<Statement>,
     /// The certificate that signed it, trusted or not, where the policy has certificates sign.
     pub signer: Option<Signer>,
+    /// The initial access token, where its issuer vouches for it.
+    pub token: Option<Arc<Signed>>,
 }
 
 /// A certificate that signed a statement, and what each authority says of its chain.
@@ -86,9 +92,23 @@ impl Admitted {
 /// Decides.
 pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
     let mut trace = Trace::new();
+    let vouched = match &evidence.token {
+        Known::Value(Token::Signed(signed)) => Some(Arc::clone(signed)),
+        _ => None,
+    };
     let signer = evidence.signer.value().cloned();
-    let decision = |trace: Trace, verdict, subject, statement| Decision { trace, verdict, subject, statement, signer };
+    let decision = |trace: Trace, verdict, subject, statement| Decision {
+        trace,
+        verdict,
+        subject,
+        statement,
+        signer,
+        token: vouched,
+    };
     let Ok(peer) = client(question, evidence, &mut trace) else {
+        return decision(trace, Verdict::Refused, Subject::default(), None);
+    };
+    let Ok(token) = valid_token(question, evidence, &mut trace) else {
         return decision(trace, Verdict::Refused, Subject::default(), None);
     };
     let Ok(Verified { statement, signer: signed_by }) = verified_statement(question, evidence, &mut trace) else {
@@ -106,7 +126,7 @@ pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
             statement: statement.as_ref(),
             peer,
             signer: signed_by,
-            token: evidence.token.value().map(|claims| &**claims),
+            token: token.map(|token| &token.claims),
             remote: question.remote,
             client: evidence.binding.value().map(|binding| &**binding),
             software_keys: &evidence.software_keys,
@@ -122,12 +142,22 @@ pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
     decision(trace, verdict, judged.subject, statement)
 }
 
+/// Whether the gates that need no body let this caller through: who does not pass is refused without being read.
+pub fn admits_caller(question: &Question<'_>, evidence: &Evidence) -> bool {
+    let mut trace = Trace::new();
+    client(question, evidence, &mut trace).is_ok() && valid_token(question, evidence, &mut trace).is_ok()
+}
+
 /// A certificate and the authority that vouches for it.
 type Vouched<'e> = (&'e Peer, &'e AuthorityName);
 
 /// Gate 1: one of the policy's authorities vouches for the certificate (RFC 5280 §6). `None` where the policy
 /// does without one and none was shown; one that is shown is judged all the same.
-fn client<'e>(question: &Question<'_>, evidence: &'e Evidence, trace: &mut Trace) -> Result<Option<Vouched<'e>>, Stop> {
+pub(super) fn client<'e>(
+    question: &Question<'_>,
+    evidence: &'e Evidence,
+    trace: &mut Trace,
+) -> Result<Option<Vouched<'e>>, Stop> {
     let rule = question.policy.gate(Gate::CertificateTrusted);
     let wanted = question.policy.certificate();
     let refuse = |trace: &mut Trace, detail: String| {
@@ -173,6 +203,34 @@ fn trusted_detail(peer: &Peer, trusted: &Trusted) -> Option<Box<str>> {
 /// The request stops here; the trace says why.
 struct Stop;
 
+/// Gate 2: the initial access token that the route asks for (RFC 7591 §3, RFC 6750 §3.1).
+fn valid_token<'e>(
+    question: &Question<'_>,
+    evidence: &'e Evidence,
+    trace: &mut Trace,
+) -> Result<Option<&'e Arc<Signed>>, Stop> {
+    let certificate = evidence.peer.value().map(|(peer, _)| &peer.certificate.thumbprint);
+    match token::judge(question.token, &evidence.token, certificate, question.now) {
+        Ok(token) => {
+            if question.token.is_some() {
+                let outcome = if token.is_some() { Outcome::Pass } else { Outcome::Skip };
+                trace.push(question.policy.gate(Gate::TokenValid), outcome, None);
+            }
+            Ok(token)
+        }
+        Err(unfit) => {
+            refuse_token(question.policy, &unfit, trace);
+            Err(Stop)
+        }
+    }
+}
+
+/// Writes down why a token does not do.
+pub(super) fn refuse_token(policy: &Policy, unfit: &Unfit, trace: &mut Trace) {
+    let outcome = if unfit.gate == Gate::TokenKeys { Outcome::Error } else { Outcome::Fail };
+    trace.push(policy.gate(unfit.gate), outcome, Some((&*unfit.why).into()));
+}
+
 /// What the gates of the statement give.
 #[derive(Default)]
 struct Verified<'e> {
@@ -180,7 +238,7 @@ struct Verified<'e> {
     signer: Option<Vouched<'e>>,
 }
 
-/// Gate 2: the statement is there and a trusted key signed it (RFC 7591 §2.3, RFC 8725).
+/// Gate 3: the statement is there and a trusted key signed it (RFC 7591 §2.3, RFC 8725).
 fn verified_statement<'e>(
     question: &Question<'_>,
     evidence: &'e Evidence,

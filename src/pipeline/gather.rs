@@ -30,22 +30,14 @@ pub fn peer(connection: &Connection, snapshot: &Snapshot, now: Timestamp) -> Kno
     }
 }
 
-/// The rest, once the policy is known.
+/// The rest, once the policy is known, beside what is known of the caller.
 pub async fn gather(
     snapshot: &Snapshot,
     policy: &PolicyUse,
     request: &Map<String, Value>,
-    peer: Known<(Arc<Peer>, Arc<Judgement>)>,
+    mut evidence: Evidence,
     now: Timestamp,
 ) -> Evidence {
-    let mut evidence = Evidence {
-        peer,
-        token: Known::Absent,
-        statement_key: Known::Absent,
-        signer: Known::Absent,
-        software_keys: Known::Absent,
-        binding: Known::Absent,
-    };
     // A certificate that nobody vouches for causes no fetch, and none only where the policy does without.
     let vouched = |judgement: &Judgement| judgement.trusted_by(&policy.authorities).is_some();
     let passes = match &evidence.peer {

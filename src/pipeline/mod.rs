@@ -15,6 +15,7 @@
 //! | closing the record | 503 "result unknown, repeat the same request"; the sealed answer is retried |
 
 pub mod answer;
+mod caller;
 mod carry_out;
 pub mod connection;
 pub mod decide;
@@ -26,3 +27,4 @@ pub mod registration;
 mod reply;
 pub mod routes;
 pub mod snapshot;
+pub mod token;

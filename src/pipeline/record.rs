@@ -11,7 +11,7 @@ use super::routes::PolicyUse;
 use super::snapshot::Snapshot;
 use crate::audit::{
     Client, Correlation, Ending, Event, Outcome, Policy, Record, Request, Response, Source, Statement, Subject, Text,
-    Tls,
+    Tls, Token,
 };
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
@@ -83,6 +83,14 @@ pub(super) fn decided<'a>(
             iat: statement.claims.get("iat").and_then(serde_json::Value::as_i64).map(Timestamp::from_unix_seconds),
             sha256: statement.digest,
         }),
+        token: decision.token.as_ref().map(|token| Token {
+            issuer: token.text("iss").map(Text::new),
+            subject: token.text("sub").map(Text::new),
+            client_id: token.text("client_id").map(Text::new),
+            scope: token.text("scope").map(Text::new),
+            jti: token.text("jti").map(Text::new),
+            sha256: token.digest,
+        }),
         policy: Some(Policy {
             id: policy.policy.id(),
             version: policy.policy.version(),
@@ -126,6 +134,7 @@ pub(super) fn cut<'a>(
         request: None,
         subject: Subject::default(),
         statement: None,
+        token: None,
         policy: None,
         configuration: snapshot.configuration,
         checks: trace,

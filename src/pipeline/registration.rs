@@ -1,6 +1,6 @@
 //! POST of a registration request (RFC 7591 §3). The order below is the product.
 //!
-//! 1. The certificate is judged; a stranger's body is not even read.
+//! 1. Certificate and initial access token are judged; a stranger's body is not even read.
 //! 2. The same request again gets the same answer.
 //! 3. The body is read whole, strictly, once.
 //! 4. Evidence is gathered, and the decision made of it.
@@ -16,15 +16,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::EXPECT;
+use http::header::{AUTHORIZATION, EXPECT};
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::answer::{Correlation, Refusal, correlate};
+use super::answer::{Correlation, Refusal, challenge, correlate};
+use super::caller::Caller;
 use super::connection::Connection;
-use super::decide::{Decision, Question, Verdict, decide};
+use super::decide::{Decision, Verdict, decide};
 use super::decode::{self, FormFault};
 use super::record::{self, Told};
 use super::routes::{Host, PolicyUse, RegistrationRoute, Route};
@@ -33,7 +34,6 @@ use super::{carry_out, gather};
 use crate::audit::{Admission, Event, RefuseError};
 use crate::model::claim::{Claim, ClaimKind};
 use crate::model::digest::Digest;
-use crate::model::evidence::{Evidence, Known};
 use crate::model::facts::Operation;
 use crate::model::id::DecisionId;
 use crate::model::time::Timestamp;
@@ -58,6 +58,7 @@ pub(super) struct Attempt {
     pub(super) host: Arc<Host>,
     pub(super) connection: Arc<Connection>,
     pub(super) headers: HeaderMap,
+    pub(super) caller: Caller,
     pub(super) path: Box<str>,
     pub(super) body: Bytes,
     pub(super) correlation: Correlation,
@@ -79,7 +80,13 @@ pub async fn register(
     request: Request<Incoming>,
     correlation: impl FnOnce(&HeaderMap) -> Correlation,
 ) -> Response<Body> {
-    let (parts, mut body) = request.into_parts();
+    let (mut parts, mut body) = request.into_parts();
+    // However it is printed, a token does not show.
+    parts
+        .headers
+        .iter_mut()
+        .filter(|(name, _)| *name == AUTHORIZATION)
+        .for_each(|(_, value)| value.set_sensitive(true));
     let arrived = snapshot.clock.now();
     let id = DecisionId::new(arrived, random());
     let correlation = Correlation { decision: Some(id), ..correlation(&parts.headers) };
@@ -90,6 +97,7 @@ pub async fn register(
     let (Some(recording), Some(settings)) = (&snapshot.recording, route.registration()) else {
         return Refusal::StoreUnavailable.answer(correlation);
     };
+    let caller = Caller::gather(snapshot, settings, connection, &parts.headers, arrived).await;
     let mut attempt = Attempt {
         snapshot: Arc::clone(snapshot),
         recording: Arc::clone(recording),
@@ -97,6 +105,7 @@ pub async fn register(
         host: Arc::clone(host),
         connection: Arc::clone(connection),
         headers: parts.headers,
+        caller,
         path: parts.uri.path().into(),
         body: Bytes::new(),
         correlation,
@@ -105,9 +114,9 @@ pub async fn register(
         began: Instant::now(),
         body_digest: Digest::of(b""),
     };
-    let Some(policy) = settings.policy_for(connection, snapshot, arrived) else {
+    let Some(policy) = attempt.caller.policy(settings) else {
         linger(body, &attempt.headers);
-        return attempt.refuse_stranger(settings).await;
+        return attempt.refuse_caller(settings).await;
     };
     let read = match decode::media_type(&attempt.headers) {
         Ok(()) => read(&mut body, settings.body_bytes, snapshot.limits.body_timeout).await,
@@ -151,21 +160,12 @@ pub fn new_interaction() -> uuid::Uuid {
     uuid::Builder::from_random_bytes(random()).into_uuid()
 }
 
-impl RegistrationRoute {
-    /// The policy of the first authority that vouches for the certificate.
-    fn policy_for(&self, connection: &Connection, snapshot: &Snapshot, now: Timestamp) -> Option<&PolicyUse> {
-        let (_, judgement) = connection.judgement(snapshot, now)?;
-        self.policies.iter().find(|policy| judgement.trusted_by(&policy.authorities).is_some())
-    }
-}
-
 impl Attempt {
-    async fn run(self) -> Response<Body> {
-        let Some(settings) = self.route.registration() else { return Refusal::Internal.answer(self.correlation) };
+    async fn run(mut self) -> Response<Body> {
         // Judged again: between head and body the certificate may have expired or a reload distrusted its authority.
-        let Some(policy) = settings.policy_for(&self.connection, &self.snapshot, self.now) else {
-            return self.refuse_stranger(settings).await;
-        };
+        self.caller = self.caller.again(&self.snapshot, &self.connection, self.now);
+        let Some(settings) = self.route.registration() else { return Refusal::Internal.answer(self.correlation) };
+        let Some(policy) = self.caller.policy(settings) else { return self.refuse_caller(settings).await };
         let key = self.request_key(policy);
         match self.recording.ledger.store().answer(&key, self.now).await {
             Ok(None) => {}
@@ -176,16 +176,8 @@ impl Attempt {
             Ok(request) => request,
             Err(fault) => return self.refuse_form(policy, &fault).await,
         };
-        let peer = gather::peer(&self.connection, &self.snapshot, self.now);
-        let evidence = gather::gather(&self.snapshot, policy, &request, peer, self.now).await;
-        let question = Question {
-            policy: &policy.policy,
-            authorities: &policy.authorities,
-            operation: Operation::Register,
-            remote: Some(self.connection.remote.ip()),
-            request: &request,
-            now: self.now,
-        };
+        let evidence = gather::gather(&self.snapshot, policy, &request, self.caller.evidence(), self.now).await;
+        let question = self.caller.question(policy, settings, &request);
         let mut decision = decide(&question, &evidence);
         match std::mem::replace(&mut decision.verdict, Verdict::Refused) {
             Verdict::Refused => {
@@ -223,7 +215,7 @@ impl Attempt {
         }
     }
 
-    /// Route, certificate and body: two requests with the same key are the same request.
+    /// Route, certificate, body and token: two requests with the same key are the same request.
     fn request_key(&self, policy: &PolicyUse) -> Digest {
         let certificate = self.connection.peer().map(|peer| peer.certificate.thumbprint);
         let host = self.host.public_base.as_str();
@@ -236,6 +228,8 @@ impl Attempt {
             b"\n",
             certificate.as_ref().map_or(&[], |digest| digest.as_bytes().as_slice()),
             self.body_digest.as_bytes(),
+            // Another token is another right, and another quota that it counts against.
+            self.caller.signed().map_or(&[], |token| token.digest.as_bytes().as_slice()),
         ])
     }
 
@@ -258,28 +252,13 @@ impl Attempt {
         }
     }
 
-    async fn refuse_stranger(&self, settings: &RegistrationRoute) -> Response<Body> {
-        let Some(policy) = settings.policies.first() else { return Refusal::NotFound.answer(self.correlation) };
-        let all: Vec<_> = settings.policies.iter().flat_map(|policy| policy.authorities.iter().cloned()).collect();
-        let evidence = Evidence {
-            peer: gather::peer(&self.connection, &self.snapshot, self.now),
-            token: Known::Absent,
-            statement_key: Known::Absent,
-            signer: Known::Absent,
-            software_keys: Known::Absent,
-            binding: Known::Absent,
+    /// Refuses whoever does not pass the first gates of any policy.
+    async fn refuse_caller(&self, settings: &RegistrationRoute) -> Response<Body> {
+        let Some((policy, decision)) = self.caller.refusal(settings) else {
+            return Refusal::NotFound.answer(self.correlation);
         };
-        let nothing = serde_json::Map::new();
-        let question = Question {
-            policy: &policy.policy,
-            authorities: &all,
-            operation: Operation::Register,
-            remote: Some(self.connection.remote.ip()),
-            request: &nothing,
-            now: self.now,
-        };
-        let decision = decide(&question, &evidence);
-        self.refuse(policy, Standing::Stranger, &decision, &Refusal::Decided(&decision.trace)).await
+        let standing = self.caller.standing(settings);
+        self.refuse(policy, standing, &decision, &Refusal::Decided(&decision.trace)).await
     }
 
     async fn refuse_form(&self, policy: &PolicyUse, fault: &FormFault) -> Response<Body> {
@@ -289,6 +268,7 @@ impl Attempt {
             subject: crate::policy::Subject::default(),
             statement: None,
             signer: None,
+            token: self.caller.signed().map(Arc::clone),
         };
         self.refuse(policy, Standing::Trusted, &decision, &Refusal::Form(fault)).await
     }
@@ -329,7 +309,9 @@ impl Attempt {
             interaction_id = %self.correlation.interaction,
             "registration rejected"
         );
-        refusal.answer(self.correlation)
+        let mut answer = refusal.answer(self.correlation);
+        challenge(&mut answer, refusal, self.headers.contains_key(AUTHORIZATION));
+        answer
     }
 
     fn store_failed(&self, error: &crate::store::StoreError) -> Response<Body> {

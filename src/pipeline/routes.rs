@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 
+use super::token::TokenRule;
 use crate::headers::forwarded::PublicBase;
 use crate::model::id::AuthorityName;
 use crate::model::route_path::PathPattern;
@@ -70,10 +71,21 @@ pub struct RegistrationRoute {
     pub upstream: Arc<Upstream>,
     /// The registration endpoint there: a constant, whatever path the client used.
     pub to: PathAndQuery,
-    /// In the order of the configuration; the first whose authorities trust the certificate judges.
+    /// What is asked of an initial access token; `None` where no token is looked at.
+    pub token: Option<TokenRule>,
+    /// In the order of the configuration; the first that is chosen judges.
     pub policies: Vec<PolicyUse>,
     /// Largest body, in bytes.
     pub body_bytes: usize,
+}
+
+/// Whom a policy is for, among several on one path. What is not said matches everyone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Whoever has a certificate that this authority trusts.
+    pub authority: Option<AuthorityName>,
+    /// Whoever has an initial access token with this word in its scope.
+    pub token_scope: Option<String>,
 }
 
 /// A policy as a deployment uses it.
@@ -81,6 +93,8 @@ pub struct RegistrationRoute {
 pub struct PolicyUse {
     /// The compiled policy.
     pub policy: Arc<Policy>,
+    /// Whom it is for.
+    pub choice: Choice,
     /// Who may vouch for the client certificate.
     pub authorities: Vec<AuthorityName>,
     /// The `[key_sets.NAME]` that plays the role of the statement's keys.

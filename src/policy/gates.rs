@@ -1,7 +1,7 @@
 //! Steps that are taken before a policy is evaluated, because their product is needed for it.
 //!
 //! The pipeline takes them; the policy says under which clause, code and words
-//! they fail: `[checks.certificate.trusted]`, `[checks.statement.present]`,
+//! they fail: `[checks.certificate.trusted]`, `[checks.token.valid]`, `[checks.statement.present]`,
 //! `[checks.statement.signature]`, `[checks.statement.keys]`, `[checks.statement.certificate]`,
 //! `[checks.request.keys]`, `[checks.request.signature]`.
 
@@ -15,6 +15,7 @@ use crate::model::trace::{Mode, Rule};
 
 mod abouts;
 mod certificate;
+mod token;
 
 pub use abouts::GATES;
 use abouts::{
@@ -22,12 +23,21 @@ use abouts::{
     STATEMENT_SIGNATURE,
 };
 pub use certificate::CertificatePolicy;
+use token::{TOKEN_VALID, TokenRules};
 
 /// A step that is taken before a policy is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Gate {
     /// An authority of the policy trusts the client certificate.
     CertificateTrusted,
+    /// There is an initial access token of the route's issuer, and it is valid here.
+    TokenValid,
+    /// There is an initial access token at all.
+    TokenPresent,
+    /// Its scope reaches.
+    TokenScope,
+    /// The keys of its issuer are known; where they are not, it is nobody's fault who asks.
+    TokenKeys,
     /// There is a software statement.
     StatementPresent,
     /// A key of the directory signed it.
@@ -103,6 +113,7 @@ pub struct RequestPolicy {
 #[derive(Debug)]
 pub(super) struct Gates {
     certificate_trusted: Arc<Rule>,
+    token: TokenRules,
     statement_present: Arc<Rule>,
     statement_signature: Arc<Rule>,
     statement_keys: Arc<Rule>,
@@ -126,6 +137,7 @@ impl Gates {
         let request = request(all, statement.as_ref());
         Self {
             certificate_trusted: rule(&CERTIFICATE_TRUSTED),
+            token: TokenRules::new(rule(&TOKEN_VALID)),
             statement_present: rule(&STATEMENT_PRESENT),
             statement_signature: rule(&STATEMENT_SIGNATURE),
             statement_keys: rule(&STATEMENT_KEYS),
@@ -166,6 +178,10 @@ impl Gates {
     pub(super) const fn rule(&self, gate: Gate) -> &Arc<Rule> {
         match gate {
             Gate::CertificateTrusted => &self.certificate_trusted,
+            Gate::TokenValid => &self.token.valid,
+            Gate::TokenPresent => &self.token.present,
+            Gate::TokenScope => &self.token.scope,
+            Gate::TokenKeys => &self.token.keys,
             Gate::StatementPresent => &self.statement_present,
             Gate::StatementSignature => &self.statement_signature,
             Gate::StatementKeys => &self.statement_keys,

@@ -82,6 +82,7 @@ impl Case {
             authorities: &self.authorities,
             operation: Operation::Register,
             remote: None,
+            token: None,
             request: &self.request,
             now: self.now,
         }

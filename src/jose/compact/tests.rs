@@ -65,6 +65,23 @@ fn types_that_mean_a_jwt() {
 }
 
 #[test]
+fn an_access_token_says_that_it_is_one() {
+    let signer = Signer::of(Algorithm::ES256);
+    let fault = |typ: Value| {
+        let token = signer.token(&json!({ "alg": "ES256", "kid": "k", "typ": typ }), CLAIMS);
+        Compact::parse_access_token(&token).err()
+    };
+    for typ in ["at+jwt", "AT+JWT", "application/at+jwt"] {
+        assert_eq!(fault(typ.into()), None, "{typ}");
+    }
+    for typ in [json!("JWT"), json!("application/jwt"), json!("at+jwt "), json!(["at+jwt"]), Value::Null] {
+        assert_eq!(fault(typ.clone()), Some(JwsFault::NotAnAccessToken), "{typ}");
+    }
+    let untyped = signer.token(&json!({ "alg": "ES256", "kid": "k" }), CLAIMS);
+    assert_eq!(Compact::parse_access_token(&untyped).err(), Some(JwsFault::NotAnAccessToken));
+}
+
+#[test]
 fn t11_algorithms() {
     let signer = Signer::of(Algorithm::PS256);
     let set = signer.key_set();

@@ -1,5 +1,6 @@
 //! What each gate is, apart from any policy: the words that callers are told, and the settings.
 
+use super::token::TOKEN_VALID;
 use crate::checks::{About, Fault};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
@@ -7,6 +8,7 @@ use crate::model::facts::Operation;
 /// Every gate, in the order in which they are passed.
 pub static GATES: &[&About] = &[
     &CERTIFICATE_TRUSTED,
+    &TOKEN_VALID,
     &STATEMENT_PRESENT,
     &STATEMENT_KEYS,
     &STATEMENT_SIGNATURE,

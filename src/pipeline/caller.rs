@@ -1,0 +1,178 @@
+//! Who asks, as far as it is known before a byte of the body is read: certificate and initial access token.
+//!
+//! They choose the policy of the route that judges. Who passes none of its first
+//! gates is refused here, without being read.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use serde_json::Map;
+
+use super::connection::Connection;
+use super::decide::{self, Decision, Question, Verdict, admits_caller, decide};
+use super::gather;
+use super::routes::{Choice, PolicyUse, RegistrationRoute};
+use super::snapshot::Snapshot;
+use super::token::{self, TokenRule, Unfit};
+use crate::model::evidence::{Evidence, Known, Token};
+use crate::model::facts::Operation;
+use crate::model::peer::{Judgement, Peer};
+use crate::model::statement::Signed;
+use crate::model::time::Timestamp;
+use crate::model::trace::Trace;
+use crate::policy::{Gate, Subject};
+use crate::store::Standing;
+
+/// What is known of whoever asks.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    peer: Known<(Arc<Peer>, Arc<Judgement>)>,
+    token: Known<Token>,
+    remote: std::net::IpAddr,
+    now: Timestamp,
+}
+
+impl Caller {
+    /// Reads certificate and token. A token is looked at only when the certificate would do, so that a stranger
+    /// causes neither a signature's verification nor a fetch.
+    pub(super) async fn gather(
+        snapshot: &Snapshot,
+        route: &RegistrationRoute,
+        connection: &Connection,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Self {
+        let mut caller = Self {
+            peer: gather::peer(connection, snapshot, now),
+            token: Known::Absent,
+            remote: connection.remote.ip(),
+            now,
+        };
+        if route.policies.iter().any(|policy| caller.may_pass(policy)) {
+            caller.token = token::gather(snapshot, route.token.as_ref(), headers).await;
+        }
+        caller
+    }
+
+    /// The same caller at a later time: a certificate may have expired, or a reload may distrust its authority.
+    pub(super) fn again(&self, snapshot: &Snapshot, connection: &Connection, now: Timestamp) -> Self {
+        Self { peer: gather::peer(connection, snapshot, now), token: self.token.clone(), remote: self.remote, now }
+    }
+
+    /// The policy that judges, where its first gates let the caller through.
+    pub(super) fn policy<'r>(&self, route: &'r RegistrationRoute) -> Option<&'r PolicyUse> {
+        let nothing = Map::new();
+        self.chosen(route).filter(|policy| admits_caller(&self.question(policy, route, &nothing), &self.evidence()))
+    }
+
+    /// Why nothing of the body is read, under the policy that was chosen or, where none is, of the route.
+    pub(super) fn refusal<'r>(&self, route: &'r RegistrationRoute) -> Option<(&'r PolicyUse, Decision)> {
+        let nothing = Map::new();
+        if let Some(policy) = self.chosen(route) {
+            return Some((policy, decide(&self.question(policy, route, &nothing), &self.evidence())));
+        }
+        let policy = route.policies.first()?;
+        let mut trace = Trace::new();
+        let named = route.policies.iter().filter_map(|policy| policy.choice.authority.clone());
+        let named: Vec<_> = named.collect();
+        if !named.is_empty() {
+            let question = Question { authorities: &named, ..self.question(policy, route, &nothing) };
+            let _stopped = decide::client(&question, &self.evidence(), &mut trace);
+        }
+        if route.policies.iter().any(|policy| policy.choice.token_scope.is_some()) {
+            decide::refuse_token(&policy.policy, &self.without_scope(route), &mut trace);
+        }
+        let token = self.signed().map(Arc::clone);
+        let subject = Subject::default();
+        Some((policy, Decision { trace, verdict: Verdict::Refused, subject, statement: None, signer: None, token }))
+    }
+
+    /// Whose refusal it is that is recorded.
+    pub(super) fn standing(&self, route: &RegistrationRoute) -> Standing {
+        let trusted = route.policies.iter().any(|policy| self.is_trusted_by(policy));
+        if trusted || matches!(self.valid_token(route.token.as_ref()), Ok(Some(_))) {
+            Standing::Trusted
+        } else {
+            Standing::Stranger
+        }
+    }
+
+    /// A question of this caller's.
+    pub(super) fn question<'q>(
+        &self,
+        policy: &'q PolicyUse,
+        route: &'q RegistrationRoute,
+        request: &'q Map<String, serde_json::Value>,
+    ) -> Question<'q> {
+        Question {
+            policy: &policy.policy,
+            authorities: &policy.authorities,
+            operation: Operation::Register,
+            remote: Some(self.remote),
+            token: route.token.as_ref(),
+            request,
+            now: self.now,
+        }
+    }
+
+    /// What is known so far.
+    pub(super) fn evidence(&self) -> Evidence {
+        Evidence {
+            peer: self.peer.clone(),
+            token: self.token.clone(),
+            statement_key: Known::Absent,
+            signer: Known::Absent,
+            software_keys: Known::Absent,
+            binding: Known::Absent,
+        }
+    }
+
+    /// The token, where its issuer vouches for it.
+    pub(super) fn signed(&self) -> Option<&Arc<Signed>> {
+        match &self.token {
+            Known::Value(Token::Signed(signed)) => Some(signed),
+            _ => None,
+        }
+    }
+
+    /// The first policy that is for this caller.
+    fn chosen<'r>(&self, route: &'r RegistrationRoute) -> Option<&'r PolicyUse> {
+        route.policies.iter().find(|policy| self.is_meant(&policy.choice, route.token.as_ref()))
+    }
+
+    fn is_meant(&self, choice: &Choice, rule: Option<&TokenRule>) -> bool {
+        let by_authority = choice.authority.as_ref().is_none_or(|authority| {
+            let judgement = self.peer.value().map(|(_, judgement)| judgement);
+            judgement.is_some_and(|judgement| judgement.trusted_by(std::slice::from_ref(authority)).is_some())
+        });
+        by_authority
+            && choice.token_scope.as_ref().is_none_or(|word| match self.valid_token(rule) {
+                Ok(Some(token)) => token::has_scope(&token.claims, word),
+                Ok(None) | Err(_) => false,
+            })
+    }
+
+    /// Whether the certificate, or that there is none, is no hindrance.
+    fn may_pass(&self, policy: &PolicyUse) -> bool {
+        self.is_trusted_by(policy) || (!policy.policy.certificate().required && matches!(self.peer, Known::Absent))
+    }
+
+    fn is_trusted_by(&self, policy: &PolicyUse) -> bool {
+        self.peer.value().is_some_and(|(_, judgement)| judgement.trusted_by(&policy.authorities).is_some())
+    }
+
+    fn valid_token(&self, rule: Option<&TokenRule>) -> Result<Option<&Arc<Signed>>, Unfit> {
+        let certificate = self.peer.value().map(|(peer, _)| &peer.certificate.thumbprint);
+        token::judge(rule, &self.token, certificate, self.now)
+    }
+
+    /// Why no policy is for the scope of this caller's token.
+    fn without_scope(&self, route: &RegistrationRoute) -> Unfit {
+        let why = |gate, why: &str| Unfit { gate, why: why.into() };
+        match self.valid_token(route.token.as_ref()) {
+            Ok(Some(_)) => why(Gate::TokenScope, "no policy of this route is for the token's scope"),
+            Ok(None) => why(Gate::TokenPresent, "without a token no policy of this route is for the caller"),
+            Err(unfit) => unfit,
+        }
+    }
+}
