@@ -165,7 +165,6 @@ fn policies_bring_their_bases() {
 fn what_is_not_built_is_refused() {
     let listener = "address = \"127.0.0.1:0\"";
     let upstream = "url = \"http://127.0.0.1:3000\"";
-    let registration = "policy = \"scheme\"\n";
     let proxy = "[[routes]]\npath = \"/p\"\nkind = \"proxy\"\nupstream = \"idp\"\n";
     for (found, expected) in [
         (
