@@ -62,7 +62,7 @@ pub enum Signer {
 }
 
 impl Gate {
-    /// Every one, in the order in which they are passed.
+    /// Every one that a policy decides about, in the order in which they are passed. Tokens are the route's matter.
     const ALL: [Self; 7] = [
         Self::CertificateTrusted,
         Self::StatementPresent,
@@ -77,6 +77,7 @@ impl Gate {
     pub fn about(self) -> &'static About {
         match self {
             Self::CertificateTrusted => &CERTIFICATE_TRUSTED,
+            Self::TokenValid | Self::TokenPresent | Self::TokenScope | Self::TokenKeys => &TOKEN_VALID,
             Self::StatementPresent => &STATEMENT_PRESENT,
             Self::StatementSignature => &STATEMENT_SIGNATURE,
             Self::StatementKeys => &STATEMENT_KEYS,
@@ -168,6 +169,7 @@ impl Gates {
         let signer = self.statement.as_ref().map(|statement| statement.signer);
         known.filter(move |gate| match gate {
             Gate::CertificateTrusted => true,
+            Gate::TokenValid | Gate::TokenPresent | Gate::TokenScope | Gate::TokenKeys => false,
             Gate::StatementPresent | Gate::StatementSignature => signer.is_some(),
             Gate::StatementKeys => signer == Some(Signer::Directory),
             Gate::StatementCertificate => signer == Some(Signer::Certificate),

@@ -81,7 +81,13 @@ impl Proofs {
                 Gate::RequestKeys | Gate::RequestSignature => {
                     accepts(policy.request().map(|request| &*request.algorithms), self.request_algorithm.as_ref())
                 }
-                Gate::CertificateTrusted | Gate::StatementPresent | Gate::StatementCertificate => true,
+                Gate::CertificateTrusted
+                | Gate::TokenValid
+                | Gate::TokenPresent
+                | Gate::TokenScope
+                | Gate::TokenKeys
+                | Gate::StatementPresent
+                | Gate::StatementCertificate => true,
             };
             let (outcome, why) = match gate {
                 Gate::CertificateTrusted if let Some((peer, _)) = &given.peer => {
