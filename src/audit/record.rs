@@ -10,6 +10,11 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
+mod signed;
+
+use signed::presence;
+pub use signed::{Statement, Token};
+
 use super::code::{Code, Event, Outcome};
 use super::text::Text;
 use crate::model::digest::Digest;
@@ -128,40 +133,6 @@ pub struct Subject<'a> {
     /// Active roles; the first 32 are kept.
     #[serde(serialize_with = "first_ones")]
     pub roles: Vec<Text<'a>>,
-}
-
-/// The software statement.
-#[derive(Clone, Copy, Debug, serde::Serialize)]
-pub struct Statement<'a> {
-    /// `iss`.
-    pub issuer: Option<Text<'a>>,
-    /// `kid` of the header.
-    pub kid: Option<Text<'a>>,
-    /// `alg` of the header.
-    pub alg: Text<'a>,
-    /// `jti`.
-    pub jti: Option<Text<'a>>,
-    /// `iat`.
-    pub iat: Option<Timestamp>,
-    /// SHA-256 of the compact form.
-    pub sha256: Digest,
-}
-
-/// The initial access token, as its issuer signed it. Never the token itself.
-#[derive(Clone, Copy, Debug, serde::Serialize)]
-pub struct Token<'a> {
-    /// `iss`.
-    pub issuer: Option<Text<'a>>,
-    /// `sub`.
-    pub subject: Option<Text<'a>>,
-    /// `client_id`.
-    pub client_id: Option<Text<'a>>,
-    /// `scope`.
-    pub scope: Option<Text<'a>>,
-    /// `jti`.
-    pub jti: Option<Text<'a>>,
-    /// SHA-256 of the compact form.
-    pub sha256: Digest,
 }
 
 /// The policy that judged.
@@ -369,16 +340,6 @@ fn value(bytes: &mut Vec<u8>, value: &impl Serialize) {
         bytes.truncate(start);
         bytes.extend_from_slice(b"null");
     }
-}
-
-fn presence<S: Serializer>(statement: &Option<Statement<'_>>, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(serde::Serialize)]
-    struct Presence<'a> {
-        present: bool,
-        #[serde(flatten)]
-        statement: Option<&'a Statement<'a>>,
-    }
-    Presence { present: statement.is_some(), statement: statement.as_ref() }.serialize(serializer)
 }
 
 fn revocation<S: Serializer>(known: &Option<&Revocation>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -11,7 +11,8 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use tokio_util::task::TaskTracker;
 
-use super::routes::{Entry, InitialToken, PolicyChoice, RouteKind as Written};
+use super::routes::RouteKind as Written;
+use super::selection::{Entry, InitialToken, PolicyChoice};
 use super::{Settings, listeners as written};
 use crate::headers::forwarded::PublicBase;
 use crate::jose::{KeySets, SoftwareKeys};

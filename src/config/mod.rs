@@ -12,7 +12,7 @@
 //! | `[tokens.NAME]` | [`tokens`] |
 //! | `[upstreams.NAME]` | [`upstreams`] |
 //! | `[policies.NAME]` | [`policies`] |
-//! | `[[routes]]` | [`routes`], with the paths of `model::route_path` |
+//! | `[[routes]]` | [`routes`] and [`selection`], with the paths of `model::route_path` |
 //! | `[store]`, `[audit]`, `[log]` | [`records`] |
 //! | `[limits]` | [`limits`] |
 //!
@@ -38,6 +38,7 @@ pub mod policies;
 mod recording;
 pub mod records;
 pub mod routes;
+pub mod selection;
 pub mod tokens;
 pub mod trust;
 pub mod upstreams;

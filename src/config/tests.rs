@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::*;
-use crate::config::routes::PolicyChoice;
+use crate::config::selection::PolicyChoice;
 use crate::model::document::Severity;
 
 /// A folder with everything that [`GOOD`] names.
@@ -279,6 +279,7 @@ fn the_deployed_sample_shows_every_key() {
         include_str!("policies.rs"),
         include_str!("records.rs"),
         include_str!("routes.rs"),
+        include_str!("selection.rs"),
         include_str!("tokens.rs"),
         include_str!("trust.rs"),
         include_str!("upstreams.rs"),

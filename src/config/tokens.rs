@@ -106,7 +106,7 @@ pub(super) fn is_scope_word(text: &str) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use crate::config::routes::{Entry, InitialToken, PolicyChoice};
+    use crate::config::selection::{Entry, InitialToken, PolicyChoice};
     use crate::config::tests::{Folder, GOOD};
     use crate::jose::Algorithm;
     use crate::model::id::AuthorityName;

@@ -16,10 +16,11 @@ use super::snapshot::Snapshot;
 use super::token::{self, TokenRule, Unfit};
 use crate::model::evidence::{Evidence, Known, Token};
 use crate::model::facts::Operation;
+use crate::model::id::AuthorityName;
 use crate::model::peer::{Judgement, Peer};
 use crate::model::statement::Signed;
 use crate::model::time::Timestamp;
-use crate::model::trace::Trace;
+use crate::model::trace::{Outcome, Trace};
 use crate::policy::{Gate, Subject};
 use crate::store::Standing;
 
@@ -76,8 +77,8 @@ impl Caller {
         let named = route.policies.iter().filter_map(|policy| policy.choice.authority.clone());
         let named: Vec<_> = named.collect();
         if !named.is_empty() {
-            let question = Question { authorities: &named, ..self.question(policy, route, &nothing) };
-            let _stopped = decide::client(&question, &self.evidence(), &mut trace);
+            let (outcome, why) = self.without_authority(&named);
+            trace.push(policy.policy.gate(Gate::CertificateTrusted), outcome, why);
         }
         if route.policies.iter().any(|policy| policy.choice.token_scope.is_some()) {
             decide::refuse_token(&policy.policy, &self.without_scope(route), &mut trace);
@@ -164,6 +165,19 @@ impl Caller {
     fn valid_token(&self, rule: Option<&TokenRule>) -> Result<Option<&Arc<Signed>>, Unfit> {
         let certificate = self.peer.value().map(|(peer, _)| &peer.certificate.thumbprint);
         token::judge(rule, &self.token, certificate, self.now)
+    }
+
+    /// What is said of the certificate where no policy is for the caller: whether one of these authorities trusts it.
+    fn without_authority(&self, named: &[AuthorityName]) -> (Outcome, Option<Box<str>>) {
+        let why = match &self.peer {
+            Known::Absent => "no client certificate was presented".into(),
+            Known::Unavailable(why) => (&**why).into(),
+            Known::Value((_, judgement)) if judgement.trusted_by(named).is_some() => return (Outcome::Pass, None),
+            Known::Value((_, judgement)) => judgement
+                .distrust(named)
+                .map_or_else(|| "no authority of the route is configured".into(), |why| why.to_string().into()),
+        };
+        (Outcome::Fail, Some(why))
     }
 
     /// Why no policy is for the scope of this caller's token.

@@ -153,11 +153,7 @@ type Vouched<'e> = (&'e Peer, &'e AuthorityName);
 
 /// Gate 1: one of the policy's authorities vouches for the certificate (RFC 5280 §6). `None` where the policy
 /// does without one and none was shown; one that is shown is judged all the same.
-pub(super) fn client<'e>(
-    question: &Question<'_>,
-    evidence: &'e Evidence,
-    trace: &mut Trace,
-) -> Result<Option<Vouched<'e>>, Stop> {
+fn client<'e>(question: &Question<'_>, evidence: &'e Evidence, trace: &mut Trace) -> Result<Option<Vouched<'e>>, Stop> {
     let rule = question.policy.gate(Gate::CertificateTrusted);
     let wanted = question.policy.certificate();
     let refuse = |trace: &mut Trace, detail: String| {
