@@ -4,7 +4,7 @@
 //! chose is told back, no key, no token, no internal address.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -89,10 +89,10 @@ pub enum Refusal<'a> {
 }
 
 /// What is told: status, code, text.
-struct Told {
+pub(super) struct Told {
     status: StatusCode,
-    error: ErrorCode,
-    description: String,
+    pub(super) error: ErrorCode,
+    pub(super) description: String,
     retry_after: Option<u32>,
 }
 
@@ -168,7 +168,7 @@ impl Refusal<'_> {
         ErrorBody { error: &told.error, error_description: &told.description, decision_id, violations }
     }
 
-    fn told(&self) -> Told {
+    pub(super) fn told(&self) -> Told {
         use ErrorCode::{InvalidClient, InvalidRequest, ServerError, TemporarilyUnavailable};
         let plain = |status, error, description: &str| Told {
             status,
@@ -328,27 +328,6 @@ pub fn json(status: StatusCode, body: Bytes, correlation: Correlation) -> Respon
     correlate(headers, correlation);
     response
 }
-
-/// Adds the challenge of RFC 6750 §3 to a refusal that is about the token. Whoever sent none is told that one is
-/// needed and no error besides (§3.1).
-pub fn challenge(response: &mut Response<Body>, refusal: &Refusal<'_>, presented: bool) {
-    let told = refusal.told();
-    if !matches!(told.error, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
-        return;
-    }
-    let value = if presented {
-        format!("Bearer error=\"{}\", error_description=\"{}\", {REALM}", told.error, told.description)
-    } else {
-        format!("Bearer {REALM}")
-    };
-    // Messages are ASCII without quotes and backslashes.
-    if let Ok(value) = HeaderValue::try_from(value) {
-        response.headers_mut().insert(WWW_AUTHENTICATE, value);
-    }
-}
-
-/// One protection space: what tokens for registration are for (RFC 9110 §11.5).
-const REALM: &str = "realm=\"registration\"";
 
 /// `Cache-Control: no-store`, the decision's id and the interaction id.
 pub fn correlate(headers: &mut HeaderMap, correlation: Correlation) {

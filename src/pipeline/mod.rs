@@ -17,6 +17,7 @@
 pub mod answer;
 mod caller;
 mod carry_out;
+mod challenge;
 pub mod connection;
 pub mod decide;
 pub mod decode;

@@ -22,8 +22,9 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::answer::{Correlation, Refusal, challenge, correlate};
+use super::answer::{Correlation, Refusal, correlate};
 use super::caller::Caller;
+use super::challenge::challenge;
 use super::connection::Connection;
 use super::decide::{Decision, Verdict, decide};
 use super::decode::{self, FormFault};
