@@ -53,7 +53,7 @@ static ABOUT: About = About {
     operations: WRITES,
     faults: &[MISSING, MALFORMED, FRAGMENT, USER_INFORMATION, WILDCARD, SCHEME, HOST, LONG, DUPLICATE],
     settings: &[
-        ("required", "always | flows (flows: where a grant type redirects)"),
+        ("required", "when there has to be one: always, or where a grant type redirects (flows)"),
         ("max_length", "bytes of one address (255)"),
         ("max_count", "addresses in all (50)"),
     ],

@@ -1,13 +1,15 @@
 //! The settings of one check, as a policy and the policies that it extends give them.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
-use crate::model::document::{Faults, Located, Place, Section, nearest};
+use crate::model::document::{Faults, Located, Place, Section, Source, nearest};
 use crate::model::time;
 
 /// Bytes of a compiled pattern, the same as in rules.
@@ -32,6 +34,24 @@ pub struct Settings<'d> {
     layers: Vec<Section<'d>>,
     compute: &'d dyn Fn(&Located<String>) -> Option<Value>,
     faults: &'d Faults,
+    /// Where it is not a policy that is read, but a check that is looked at: what it asks for.
+    asked: Option<RefCell<Vec<Asked>>>,
+}
+
+/// What a check asks of its settings, as it was seen to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The setting.
+    pub key: String,
+    /// What it has to be, such as `a duration such as `5m``; empty where nothing was said.
+    pub kind: String,
+    /// Whether it may not be missing.
+    pub required: bool,
+}
+
+/// Where a probe's values stand.
+fn nowhere() -> Place {
+    Place { source: Arc::new(Source { name: String::new(), text: String::new() }), span: 0..0 }
 }
 
 impl fmt::Debug for Settings<'_> {
@@ -48,12 +68,37 @@ impl<'d> Settings<'d> {
         compute: &'d dyn Fn(&Located<String>) -> Option<Value>,
         faults: &'d Faults,
     ) -> Self {
-        Self { layers, compute, faults }
+        Self { layers, compute, faults, asked: None }
+    }
+
+    /// Settings that give something fitting for whatever they are asked, and keep the question: what reference
+    /// pages say of types is what the code asks for. Faults that this makes mean nothing.
+    pub const fn probe(compute: &'d dyn Fn(&Located<String>) -> Option<Value>, faults: &'d Faults) -> Self {
+        Self { layers: Vec::new(), compute, faults, asked: Some(RefCell::new(Vec::new())) }
+    }
+
+    /// What a [`Settings::probe`] was asked, each key once.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.as_ref().map(|asked| asked.borrow().clone()).unwrap_or_default()
+    }
+
+    fn note(&self, key: &str, kind: &str, required: bool) {
+        let Some(mut asked) = self.asked.as_ref().map(RefCell::borrow_mut) else { return };
+        match asked.iter_mut().find(|known| known.key == key) {
+            Some(known) => {
+                known.required |= required;
+                // The first to read a key may be less exact than a word or an integer with bounds.
+                if !kind.is_empty() && (known.kind.is_empty() || kind.len() > known.kind.len()) {
+                    kind.clone_into(&mut known.kind);
+                }
+            }
+            None => asked.push(Asked { key: key.to_owned(), kind: kind.to_owned(), required }),
+        }
     }
 
     /// Whether any policy of the chain has the table.
     pub const fn is_there(&self) -> bool {
-        !self.layers.is_empty()
+        !self.layers.is_empty() || self.asked.is_some()
     }
 
     /// Where the nearest table stands.
@@ -63,6 +108,9 @@ impl<'d> Settings<'d> {
 
     /// A value of any shape, computed where it is an expression.
     pub fn json(&self, key: &str) -> Option<Located<Value>> {
+        if self.asked.is_some() {
+            return Some(Located { value: Value::Array(Vec::new()), place: nowhere() });
+        }
         let mut found = None;
         for layer in &self.layers {
             let value = layer.json(key);
@@ -91,6 +139,10 @@ impl<'d> Settings<'d> {
 
     /// An integer within bounds, both inclusive.
     pub fn integer(&self, key: &str, bounds: RangeInclusive<i64>) -> Option<i64> {
+        self.note(key, &format!("an integer from {} to {}", bounds.start(), bounds.end()), false);
+        if self.asked.is_some() {
+            return Some(*bounds.start());
+        }
         let number = self.read(key, "an integer", Value::as_i64)?;
         if bounds.contains(&number.value) {
             return Some(number.value);
@@ -118,6 +170,7 @@ impl<'d> Settings<'d> {
 
     /// A regular expression that a text as a whole has to match.
     pub fn pattern(&self, key: &str) -> Option<Pattern> {
+        self.note(key, "a regular expression", false);
         let text = self.text(key)?;
         let whole = format!("^(?:{})$", text.value);
         // The text alone first: a bracket that it closes too early must not end the group around it.
@@ -131,6 +184,11 @@ impl<'d> Settings<'d> {
 
     /// One of a set of words, with the meaning of each.
     pub fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
+        if self.asked.is_some() {
+            let all: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+            self.note(key, &all.join(" or "), false);
+            return words.first().map(|(_, meaning)| *meaning);
+        }
         let text = self.text(key)?;
         if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text.value) {
             return Some(*meaning);
@@ -144,6 +202,9 @@ impl<'d> Settings<'d> {
 
     /// Records that a setting is missing, unless it is there with whatever type.
     pub fn require(&self, key: &str) {
+        if self.asked.is_some() {
+            return self.note(key, "", true);
+        }
         // Not `any`: every layer learns that the key is known.
         let there = self.layers.iter().filter(|layer| layer.has(key)).count();
         if there == 0 {
@@ -156,7 +217,12 @@ impl<'d> Settings<'d> {
     #[must_use]
     pub fn section(&self, key: &str) -> Self {
         let layers = self.layers.iter().filter_map(|layer| layer.section(key)).collect();
-        Self { layers, compute: self.compute, faults: self.faults }
+        Self {
+            layers,
+            compute: self.compute,
+            faults: self.faults,
+            asked: self.asked.as_ref().map(|_| RefCell::default()),
+        }
     }
 
     /// Records every key that nobody asked for.
@@ -174,7 +240,13 @@ impl<'d> Settings<'d> {
         self.faults
     }
 
-    fn read<T>(&self, key: &str, wanted: &str, with: impl FnOnce(&Value) -> Option<T>) -> Option<Located<T>> {
+    fn read<T>(&self, key: &str, wanted: &str, with: impl Fn(&Value) -> Option<T>) -> Option<Located<T>> {
+        if self.asked.is_some() {
+            self.note(key, wanted, false);
+            let samples = ["5m".into(), true.into(), 1.into(), Value::Array(Vec::new())];
+            let place = nowhere();
+            return samples.iter().find_map(with).map(|value| Located { value, place });
+        }
         let found = self.json(key)?;
         let value = with(&found.value);
         if value.is_none() {

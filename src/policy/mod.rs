@@ -26,6 +26,7 @@ mod layers;
 pub mod lint;
 pub mod packs;
 mod read;
+pub mod reference;
 mod rules;
 mod sources;
 mod subject;

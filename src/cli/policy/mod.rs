@@ -5,6 +5,7 @@ pub mod functions;
 pub mod lint;
 pub mod list;
 pub mod new;
+pub mod reference;
 pub mod show;
 pub mod test;
 mod toml;
@@ -26,6 +27,8 @@ pub enum PolicyCommand {
     List(list::Arguments),
     /// Write a policy to start from, with its cases.
     New(new::Arguments),
+    /// The reference page of policies, as Markdown: every gate, check, setting, fact, function and lint.
+    Reference,
     /// One policy with `extends` and parameters applied, each setting with the line that it comes from.
     Show(show::Arguments),
     /// Run the cases of policies, and see every gate, check and rule pass and fail.
@@ -42,6 +45,7 @@ pub fn policy(command: &PolicyCommand, out: &mut dyn Write) -> Result<Status, Cl
         PolicyCommand::Lint(arguments) => lint::lint(arguments, out),
         PolicyCommand::List(arguments) => list::list(arguments, out),
         PolicyCommand::New(arguments) => new::new(arguments, out),
+        PolicyCommand::Reference => reference::reference(out),
         PolicyCommand::Show(arguments) => show::show(arguments, out),
         PolicyCommand::Test(arguments) => test::test(arguments, out),
     }
