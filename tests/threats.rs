@@ -25,6 +25,8 @@ mod http2;
 mod paths;
 #[path = "threats/pipelines.rs"]
 mod pipelines;
+#[path = "threats/quotas.rs"]
+mod quotas;
 #[path = "threats/replays.rs"]
 mod replays;
 #[path = "threats/signer.rs"]
@@ -35,6 +37,8 @@ mod statements;
 mod tap;
 #[path = "threats/target.rs"]
 mod target;
+#[path = "threats/tokens.rs"]
+mod tokens;
 #[path = "threats/uris.rs"]
 mod uris;
 #[path = "threats/wire.rs"]

@@ -210,3 +210,6 @@ fn possessed(claims: &Map<String, Value>, certificate: Option<&Digest>) -> Resul
         Some(_) => Err("bound to another certificate"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,7 @@ pub mod signing;
 pub mod statement;
 pub mod subject;
 pub mod third_party;
+pub mod token_issuer;
 mod wire;
 pub mod world;
 

@@ -49,7 +49,8 @@ impl Gate {
         Self::clocked(Arc::new(SystemClock), home, world).await
     }
 
-    async fn clocked(clock: Arc<dyn Clock>, home: tempfile::TempDir, world: World) -> Self {
+    /// Over a world that was made before, with another clock.
+    pub async fn clocked(clock: Arc<dyn Clock>, home: tempfile::TempDir, world: World) -> Self {
         let (address, stop, running) = serve(&world.configuration(), clock).await;
         Self { world, address, stop: Some(stop), running: Some(running), _home: home }
     }
