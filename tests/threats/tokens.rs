@@ -194,7 +194,7 @@ async fn t14_a_single_use_token_registers_one_client() {
     assert_eq!(desk.present(&desk.token(|draft| draft)).await.status(), 201);
 }
 
-fn several(text: String, entries: &str) -> String {
+fn several(text: &str, entries: &str) -> String {
     let policies = format!("policies = [{entries}]\n");
     let section = |name: &str| {
         format!(
@@ -212,7 +212,7 @@ fn several(text: String, entries: &str) -> String {
 async fn t14_scope_and_authority_choose_among_policies_of_one_path() {
     let entries = "{ token_scope = \"dcr:mobile\", policy = \"mobile\" }, \
                    { authority = \"sandbox\", policy = \"open-finance-brasil\" }";
-    let desk = Desk::with("optional", "", |text| several(text, entries)).await;
+    let desk = Desk::with("optional", "", |text| several(&text, entries)).await;
     assert_eq!(desk.ask(&[]).await.status(), 201);
     assert!(policy_of(&desk).starts_with("open-finance-brasil"), "{}", policy_of(&desk));
     let scoped = desk.token(|draft| draft.claim("scope", "dcr dcr:mobile"));
@@ -223,7 +223,7 @@ async fn t14_scope_and_authority_choose_among_policies_of_one_path() {
 #[tokio::test(flavor = "multi_thread")]
 async fn t14_whom_no_policy_is_for_is_refused() {
     let entries = "{ token_scope = \"dcr:mobile\", policy = \"mobile\" }";
-    let desk = Desk::with("optional", "", |text| several(text, entries)).await;
+    let desk = Desk::with("optional", "", |text| several(&text, entries)).await;
     let answer = desk.present(&desk.token(|draft| draft)).await;
     refused("another scope", &answer, 403, "insufficient_scope");
     desk.target.recorded("another scope", &answer);

@@ -25,7 +25,7 @@ fn certificate() -> Digest {
 }
 
 /// Judges good claims with these laid over them; `null` takes one away.
-fn judged(changes: Value, certificate: Option<&Digest>) -> Result<(), (Gate, String)> {
+fn judged(changes: &Value, certificate: Option<&Digest>) -> Result<(), (Gate, String)> {
     let mut claims = json!({
         "iss": "https://issuer.example", "aud": "https://gate.example/register", "scope": "openid dcr",
         "iat": NOW, "exp": NOW + 300,
@@ -71,9 +71,9 @@ fn one_header_of_exactly_one_form() {
 
 #[test]
 fn a_token_is_for_us_and_from_its_issuer() {
-    let invalid = |changes| judged(changes, None).unwrap_err();
-    assert_eq!(judged(json!({}), None), Ok(()));
-    assert_eq!(judged(json!({ "aud": ["elsewhere", "dcr"] }), None), Ok(()));
+    let invalid = |changes: Value| judged(&changes, None).unwrap_err();
+    assert_eq!(judged(&json!({}), None), Ok(()));
+    assert_eq!(judged(&json!({ "aud": ["elsewhere", "dcr"] }), None), Ok(()));
     for iss in [json!(null), json!("https://issuer.example/"), json!(["https://issuer.example"])] {
         assert_eq!(invalid(json!({ "iss": iss })), (Gate::TokenValid, "iss is another issuer".to_owned()));
     }
@@ -84,7 +84,7 @@ fn a_token_is_for_us_and_from_its_issuer() {
 
 #[test]
 fn times_hold_to_the_second_with_the_skew() {
-    let why = |changes| judged(changes, None).map_err(|(_, why)| why);
+    let why = |changes: Value| judged(&changes, None).map_err(|(_, why)| why);
     let refused = |why: &str| Err(why.to_owned());
     assert_eq!(why(json!({ "exp": NOW - 59 })), Ok(()));
     assert_eq!(why(json!({ "exp": NOW - 60 })), refused("expired"));
@@ -104,7 +104,7 @@ fn times_hold_to_the_second_with_the_skew() {
 #[test]
 fn a_bound_token_is_its_holders() {
     let why =
-        |cnf: Value, certificate: Option<&Digest>| judged(json!({ "cnf": cnf }), certificate).map_err(|(_, why)| why);
+        |cnf: Value, certificate: Option<&Digest>| judged(&json!({ "cnf": cnf }), certificate).map_err(|(_, why)| why);
     let refused = |why: &str| Err(why.to_owned());
     let own = json!({ "x5t#S256": URL_SAFE_NO_PAD.encode(certificate().as_bytes()) });
     assert_eq!(why(own.clone(), Some(&certificate())), Ok(()));
@@ -125,7 +125,7 @@ fn a_bound_token_is_its_holders() {
 #[test]
 fn the_scope_holds_the_word_as_a_whole() {
     for scope in [json!(null), json!(""), json!("dcr:mobile"), json!("DCR"), json!(["dcr"])] {
-        assert_eq!(judged(json!({ "scope": scope }), None).unwrap_err().0, Gate::TokenScope);
+        assert_eq!(judged(&json!({ "scope": scope }), None).unwrap_err().0, Gate::TokenScope);
     }
 }
 
