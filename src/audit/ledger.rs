@@ -113,6 +113,22 @@ impl Ledger {
         &self.store
     }
 
+    /// Whether a refusal of this stranger would be recorded. Asked before a stranger's decision is opened, since
+    /// what it takes may be taken already, which is recorded as a refusal whatever the rate.
+    pub fn has_room_for_stranger(&self, record: &Record<'_>) -> bool {
+        let room = self.strangers.has_room(record.source.ip, Instant::now());
+        if !room {
+            self.strangers.count(record.time);
+        }
+        room
+    }
+
+    /// Counts a refusal of a stranger against the rate that was recorded by opening.
+    pub fn charge_stranger(&self, record: &Record<'_>) {
+        // Whether it is beyond the rate by now changes nothing: the record is written.
+        self.strangers.admits(record.source.ip, Instant::now());
+    }
+
     /// Opens an admitted decision. With what it gives, and only with that, the request may be sent.
     ///
     /// # Errors

@@ -86,7 +86,7 @@ pub struct Tls<'a> {
     pub client: Option<Client<'a>>,
 }
 
-/// The client's certificate.
+/// A certificate: the client's, or the one that signed a statement.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct Client<'a> {
     /// SHA-256 of the DER.

@@ -79,6 +79,13 @@ impl Strangers {
         true
     }
 
+    /// Whether one more would be recorded, without using up anything.
+    pub(super) fn has_room(&self, address: IpAddr, now: Instant) -> bool {
+        let rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = rates.addresses.get(&network(address)).copied();
+        next(used, self.limits.per_address, now).is_some() && next(rates.all, self.limits.in_all, now).is_some()
+    }
+
     /// Counts one that was not recorded.
     pub(super) fn count(&self, at: Timestamp) {
         self.add(Counted { since: at, refusals: 1 });
@@ -144,6 +151,16 @@ mod tests {
     fn nothing_is_admitted_at_a_limit_of_zero() {
         let strangers = Strangers::new(StrangerLimits { per_address: 0, in_all: 5 });
         assert!(!strangers.admits(address(1), Instant::now()));
+    }
+
+    #[test]
+    fn a_look_uses_up_nothing() {
+        let strangers = Strangers::new(StrangerLimits { per_address: 1, in_all: 5 });
+        let (one, now) = ("192.0.2.1".parse().unwrap(), Instant::now());
+        assert!(strangers.has_room(one, now) && strangers.has_room(one, now));
+        assert!(strangers.admits(one, now));
+        assert!(!strangers.has_room(one, now));
+        assert!(strangers.has_room("192.0.2.2".parse().unwrap(), now));
     }
 
     #[test]

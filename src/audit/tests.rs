@@ -163,6 +163,7 @@ async fn a_refusal_is_one_whole_record() {
         jti: None,
         iat: Some(Timestamp::parse("2026-11-23T14:18:02Z").unwrap()),
         sha256: Digest::of(b"statement"),
+        signer: None,
     });
     record.policy = Some(Policy { id: "ofb", version: "2026.11.0", sha256: Digest::of(b"policy") });
     let mut end = ending(Outcome::Rejected, 400);

@@ -37,9 +37,9 @@ pub struct ExplainArguments {
     /// The registration request (JSON).
     #[arg(value_name = "REQUEST.json")]
     request: PathBuf,
-    /// The client's certificate chain (PEM, leaf first).
+    /// The client's certificate chain (PEM, leaf first); without it the client shows none.
     #[arg(long, value_name = "FILE")]
-    cert: PathBuf,
+    cert: Option<PathBuf>,
     /// The policy: a file, or the name of one that comes with dcrgate.
     #[arg(long, value_name = "POLICY")]
     policy: PathBuf,
@@ -49,7 +49,7 @@ pub struct ExplainArguments {
     /// The authority's intermediates (PEM), where chains may be completed with them.
     #[arg(long, value_name = "FILE", requires = "anchors")]
     intermediates: Option<PathBuf>,
-    /// Take the certificate as trusted, and judge the rest.
+    /// Take certificates as trusted, and judge the rest.
     #[arg(long, conflicts_with = "anchors")]
     assume_trusted: bool,
     /// The directory's JWK set; without it no statement can be verified.
@@ -113,7 +113,7 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
         }
     };
     let authority = AuthorityName::new("given");
-    let evidence = evidence(arguments, &request, &authority, now)?;
+    let evidence = evidence(arguments, &policy, &request, &authority, now)?;
     let question = Question {
         policy: &policy,
         authorities: &[authority],
@@ -136,6 +136,7 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
 
 fn evidence(
     arguments: &ExplainArguments,
+    policy: &Policy,
     request: &Map<String, Value>,
     authority: &AuthorityName,
     now: Timestamp,
@@ -145,10 +146,8 @@ fn evidence(
         let text = read_text(path)?;
         tls::read_certificates(text.as_bytes()).map_err(|error| unusable(path, error.to_string()))
     };
-    let peer =
-        Peer::present(certificates(&arguments.cert)?).map_err(|error| unusable(&arguments.cert, error.to_string()))?;
-    let judgement = match &arguments.anchors {
-        None => assumed(authority, &peer, now),
+    let authorities = match &arguments.anchors {
+        None => None,
         Some(anchors) => {
             let source = AuthoritySource {
                 name: authority.clone(),
@@ -158,12 +157,24 @@ fn evidence(
                 revocation: RevocationRule { mode: RevocationMode::Off, crls: Vec::new(), grace: Duration::ZERO },
             };
             let authority = Authority::new(source).map_err(|error| unusable(anchors, error.to_string()))?;
-            Authorities::new(vec![authority]).judge(&peer, now)
+            Some(Authorities::new(vec![authority]))
         }
     };
+    let peer = match &arguments.cert {
+        None => Known::Absent,
+        Some(path) => {
+            let peer = Peer::present(certificates(path)?).map_err(|error| unusable(path, error.to_string()))?;
+            let judgement =
+                authorities.as_ref().map_or_else(|| assumed(authority, &peer, now), |all| all.judge(&peer, now));
+            Known::Value((Arc::new(peer), judgement))
+        }
+    };
+    let mut evidence = decide::offline(peer);
+    evidence.signer = decide::signer_of(policy, request, |signer| {
+        authorities.as_ref().map_or_else(|| assumed(authority, signer, now), |all| all.judge_signer(signer, now))
+    });
     let set =
         |path: &Path| KeySet::from_json(read_text(path)?.as_bytes()).map_err(|fault| unusable(path, fault.to_string()));
-    let mut evidence = decide::offline(Known::Value((Arc::new(peer), judgement)));
     evidence.statement_key = match &arguments.keys {
         None => Known::Unavailable("not given: use --keys".into()),
         Some(path) => {
@@ -216,6 +227,9 @@ fn print(out: &mut dyn Write, policy: &Policy, evidence: &Evidence, decision: &D
     if let Some(statement) = &decision.statement {
         let (key, issuer) = (Text::long(&statement.key_id), Text::long(statement.text("iss").unwrap_or("(none)")));
         writeln!(out, "statement    {} by key {key}, issuer {issuer}", statement.algorithm)?;
+        if let Some((signer, _)) = &decision.signer {
+            writeln!(out, "             signed by {}", Text::long(signer.subject()))?;
+        }
     }
     writeln!(out)?;
     steps::print(out, &decision.trace.steps().iter().map(line).collect::<Vec<_>>())?;

@@ -26,6 +26,7 @@ use crate::policy::{Policy, Signer, lint};
 use crate::tls;
 use crate::upstream::{PublicRoute, Upstream};
 
+mod client_auth;
 mod listeners;
 mod trust;
 
@@ -135,11 +136,13 @@ fn routes(settings: &Settings, faults: &Faults) -> Routes {
                         Some(rule)
                     }
                 };
+                let uses = policy_uses(settings, &registration.policy, &policies, faults);
+                client_auth::check(settings, written, uses.iter().all(PolicyUse::needs_certificate), faults);
                 RouteKind::Registration(Box::new(RegistrationRoute {
                     upstream: Arc::clone(server),
                     to,
                     token,
-                    policies: policy_uses(settings, &registration.policy, &policies, faults),
+                    policies: uses,
                     body_bytes: registration.body_bytes,
                 }))
             }

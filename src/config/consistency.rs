@@ -3,7 +3,6 @@
 use super::Settings;
 use super::routes::{Route, RouteKind};
 use crate::model::document::{Faults, Section};
-use crate::tls::ClientAuth;
 
 /// Records every disagreement. Sections with faults of their own are not among the settings,
 /// so that a fault is told once.
@@ -20,7 +19,8 @@ pub(super) fn check(settings: &Settings, root: &Section<'_>, faults: &Faults) {
     for (at, route) in settings.routes.iter().enumerate() {
         twice(route, settings.routes.iter().take(at), faults);
         match &route.kind {
-            RouteKind::Registration(_) => certificate_asked_for(settings, route, faults),
+            // Whether it needs a client certificate is for its policies to say, which are compiled later.
+            RouteKind::Registration(_) => {}
             RouteKind::Proxy { upstream } => beside_the_door(settings, route, upstream, faults),
             RouteKind::Deny => {}
         }
@@ -39,20 +39,6 @@ fn twice<'r>(route: &Route, mut earlier: impl Iterator<Item = &'r Route>, faults
     if let Some(other) = same {
         let message = format!("the route in line {} matches the same requests", other.place.line());
         faults.error(Some(&route.place), message, None);
-    }
-}
-
-/// Without a client certificate a registration route refuses everyone.
-fn certificate_asked_for(settings: &Settings, route: &Route, faults: &Faults) {
-    for host in &route.hosts {
-        for listener in &route.listeners {
-            let (Some(at), Some(name)) = (settings.listeners.get(listener), settings.hosts.get(host)) else { continue };
-            if name.client_auth.unwrap_or(at.client_auth) == ClientAuth::Off {
-                let message = format!("listener `{listener}` asks for no client certificate on `{host}`");
-                let help = "registration needs one: `client_auth = \"request\"`, or other `listeners` and `hosts` for this route";
-                faults.error(Some(&route.place), message, Some(help.to_owned()));
-            }
-        }
     }
 }
 
@@ -133,21 +119,6 @@ mod tests {
         assert_eq!(keycloak("/admin/*"), 1, "another name for the same server reserves the same");
         assert_eq!(keycloak("/realms/bank/clients-registrations/default"), 1);
         assert_eq!(keycloak("/realms/bank/*"), 0);
-    }
-
-    #[test]
-    fn registration_needs_a_client_certificate() {
-        let off = "address = \"127.0.0.1:0\"\nclient_auth = \"off\"";
-        let found = changed("address = \"127.0.0.1:0\"", off);
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert!(
-            found[0].starts_with("22: listener `public` asks for no client certificate on `gate.example`"),
-            "{found:?}"
-        );
-        let text = crate::config::tests::GOOD.replace("address = \"127.0.0.1:0\"", off);
-        let host = "public_base = \"https://gate.example\"";
-        let text = text.replace(host, &format!("{host}\nclient_auth = \"require\""));
-        assert_eq!(Folder::with(&text).problems(), [""; 0]);
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Folder {
         self.0.path().join("dcrgate.toml")
     }
 
-    fn load(&self) -> Result<Loaded, LoadError> {
+    pub(crate) fn load(&self) -> Result<Loaded, LoadError> {
         Settings::load_with(&self.path(), &|name| (name == "TEST_KEY").then(|| OsString::from("from the environment")))
     }
 

@@ -136,6 +136,12 @@ impl Caller {
         }
     }
 
+    /// Whether a certificate or a token says who it is; both are proved by the time that a policy lets the caller
+    /// through.
+    pub(super) fn is_known(&self) -> bool {
+        self.peer.value().is_some() || self.signed().is_some()
+    }
+
     /// The first policy that is for this caller.
     fn chosen<'r>(&self, route: &'r RegistrationRoute) -> Option<&'r PolicyUse> {
         route.policies.iter().find(|policy| self.is_meant(&policy.choice, route.token.as_ref()))

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::Presented;
 use super::decide::Decision;
 use super::registration::Attempt;
 use super::routes::PolicyUse;
@@ -16,7 +15,7 @@ use crate::audit::{
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
 use crate::model::id::{AuthorityName, DecisionId};
-use crate::model::peer::{Judgement, Trusted};
+use crate::model::peer::{Judgement, Peer, Trusted};
 use crate::model::time::Timestamp;
 use crate::model::trace::{self, Mode, Rule, Trace};
 use crate::tls::RefusedInHandshake;
@@ -61,7 +60,7 @@ pub(super) fn decided<'a>(
             version: connection.tls.version,
             cipher: connection.tls.cipher,
             sni: connection.tls.server_name.as_deref().map(Text::new),
-            client: client(attempt, told, policy),
+            client: connection.peer().map(|peer| certificate(peer, told.trusted(policy))),
         }),
         request: Some(Request {
             method: Text::new("POST"),
@@ -82,6 +81,10 @@ pub(super) fn decided<'a>(
             jti: statement.text("jti").map(Text::new),
             iat: statement.claims.get("iat").and_then(serde_json::Value::as_i64).map(Timestamp::from_unix_seconds),
             sha256: statement.digest,
+            signer: decision
+                .signer
+                .as_ref()
+                .map(|(signer, judgement)| certificate(signer, judgement.trusted_by(&policy.authorities))),
         }),
         token: decision.token.as_ref().map(|token| Token {
             issuer: token.text("iss").map(Text::new),
@@ -101,10 +104,8 @@ pub(super) fn decided<'a>(
     }
 }
 
-fn client<'a>(attempt: &'a Attempt, told: &'a Told, policy: &PolicyUse) -> Option<Client<'a>> {
-    let Presented::Certificate(peer) = &attempt.connection.peer else { return None };
-    let trusted = told.trusted(policy);
-    Some(Client {
+fn certificate<'a>(peer: &'a Peer, trusted: Option<(&'a AuthorityName, &'a Trusted)>) -> Client<'a> {
+    Client {
         sha256: peer.certificate.thumbprint,
         serial: Text::new(&peer.certificate.serial),
         subject: Text::long(peer.subject()),
@@ -113,7 +114,7 @@ fn client<'a>(attempt: &'a Attempt, told: &'a Told, policy: &PolicyUse) -> Optio
         authority: trusted.map(|(name, _)| name.as_str()),
         path: trusted.map_or(&[], |(_, trusted)| &trusted.path),
         revocation: trusted.map(|(_, trusted)| &trusted.revocation),
-    })
+    }
 }
 
 /// What is known of a handshake that was cut.

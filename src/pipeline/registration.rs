@@ -1,7 +1,7 @@
 //! POST of a registration request (RFC 7591 §3). The order below is the product.
 //!
-//! 1. Certificate and initial access token are judged; a stranger's body is not even read.
-//! 2. The same request again gets the same answer.
+//! 1. Certificate and initial access token are judged; a stranger's body is read only where neither is asked for.
+//! 2. The same request of the same party again gets the same answer.
 //! 3. The body is read whole, strictly, once.
 //! 4. Evidence is gathered, and the decision made of it.
 //! 5. The record and every claim are on disk before anything leaves.
@@ -16,18 +16,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, EXPECT};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Response};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::answer::{Correlation, Refusal, correlate};
+use super::answer::{Correlation, Refusal};
 use super::caller::Caller;
 use super::challenge::challenge;
 use super::connection::Connection;
 use super::decide::{Decision, Verdict, decide};
 use super::decode::{self, FormFault};
+use super::receive::{linger, read};
 use super::record::{self, Told};
 use super::routes::{Host, PolicyUse, RegistrationRoute, Route};
 use super::snapshot::{Recording, Snapshot};
@@ -39,16 +39,9 @@ use crate::model::facts::Operation;
 use crate::model::id::DecisionId;
 use crate::model::time::Timestamp;
 use crate::model::trace::Trace;
-use crate::store::{OpenError, Standing, Stored};
+use crate::store::{OpenError, Standing};
 use crate::tls::RefusedInHandshake;
 use crate::upstream::Body;
-
-/// A body that is thrown away is read this far: far more than any registration, nothing that hurts.
-const LINGER_BYTES: usize = 16 * 1024 * 1024;
-/// And for this long in all,
-const LINGER_TIME: Duration = Duration::from_secs(10);
-/// and this long without a byte: who sends nothing reads the answer already.
-const LINGER_IDLE: Duration = Duration::from_secs(1);
 
 /// One registration request on its way through.
 #[derive(Debug)]
@@ -167,27 +160,44 @@ impl Attempt {
         self.caller = self.caller.again(&self.snapshot, &self.connection, self.now);
         let Some(settings) = self.route.registration() else { return Refusal::Internal.answer(self.correlation) };
         let Some(policy) = self.caller.policy(settings) else { return self.refuse_caller(settings).await };
-        let key = self.request_key(policy);
-        match self.recording.ledger.store().answer(&key, self.now).await {
-            Ok(None) => {}
-            Ok(Some(stored)) => return self.repeat(stored),
-            Err(error) => return self.store_failed(&error),
+        let known = self.caller.is_known().then(|| self.request_key(policy, None));
+        if let Some(key) = &known
+            && let Some(answer) = self.answered_before(key).await
+        {
+            return answer;
         }
         let request = match decode::body(&self.body) {
             Ok(request) => request,
             Err(fault) => return self.refuse_form(policy, &fault).await,
         };
         let evidence = gather::gather(&self.snapshot, policy, &request, self.caller.evidence(), self.now).await;
+        let key = match known {
+            Some(key) => key,
+            None => {
+                let signer = evidence.signer.value().filter(|(_, judged)| policy.is_vouched_for(judged));
+                let key = self.request_key(policy, signer.map(|(signer, _)| &**signer));
+                if signer.is_some()
+                    && let Some(answer) = self.answered_before(&key).await
+                {
+                    return answer;
+                }
+                key
+            }
+        };
         let question = self.caller.question(policy, settings, &request);
         let mut decision = decide(&question, &evidence);
         match std::mem::replace(&mut decision.verdict, Verdict::Refused) {
             Verdict::Refused => {
-                self.refuse(policy, Standing::Trusted, &decision, &Refusal::Decided(&decision.trace)).await
+                self.refuse(policy, self.standing(), &decision, &Refusal::Decided(&decision.trace)).await
             }
             Verdict::Admitted(admitted) => {
                 let (metadata, claims) = admitted.into_parts();
                 let told = Told::new(&self);
                 let record = record::decided(&self, &told, policy, &decision);
+                let is_stranger = self.standing() == Standing::Stranger;
+                if is_stranger && !self.recording.ledger.has_room_for_stranger(&record) {
+                    return Refusal::TooMany.answer(self.correlation);
+                }
                 let admission = Admission {
                     record: &record,
                     claims: claims.clone(),
@@ -196,6 +206,9 @@ impl Attempt {
                     status: status_code,
                 };
                 let opened = self.recording.ledger.open(admission).await;
+                if is_stranger && matches!(opened, Err(OpenError::Conflict { .. } | OpenError::Exhausted { .. })) {
+                    self.recording.ledger.charge_stranger(&record);
+                }
                 match opened {
                     Ok(opened) => carry_out::carry_out(&self, settings, policy, &decision, metadata, opened).await,
                     Err(OpenError::Conflict { claim }) => match claims.get(claim) {
@@ -216,41 +229,10 @@ impl Attempt {
         }
     }
 
-    /// Route, certificate, body and token: two requests with the same key are the same request.
-    fn request_key(&self, policy: &PolicyUse) -> Digest {
-        let certificate = self.connection.peer().map(|peer| peer.certificate.thumbprint);
-        let host = self.host.public_base.as_str();
-        Digest::of_parts(&[
-            host.as_bytes(),
-            b"\n",
-            self.route.path.as_bytes(),
-            b"\n",
-            policy.policy.id().as_bytes(),
-            b"\n",
-            certificate.as_ref().map_or(&[], |digest| digest.as_bytes().as_slice()),
-            self.body_digest.as_bytes(),
-            // Another token is another right, and another quota that it counts against.
-            self.caller.signed().map_or(&[], |token| token.digest.as_bytes().as_slice()),
-        ])
-    }
-
-    /// The stored answer, under the id of the decision that it was made for.
-    fn repeat(&self, stored: Stored) -> Response<Body> {
-        let sealed = match stored {
-            Stored::InProgress => return Refusal::InProgress.answer(self.correlation),
-            Stored::Answer(sealed) => sealed,
-        };
-        match self.recording.sealer.open(&sealed).ok().and_then(|answer| carry_out::unpack(&answer)) {
-            Some(mut response) => {
-                correlate(response.headers_mut(), Correlation { decision: Some(sealed.decision), ..self.correlation });
-                tracing::info!(decision_id = %sealed.decision, "registration repeated, answered as before");
-                response
-            }
-            None => {
-                tracing::error!(decision_id = %sealed.decision, "a stored answer does not open");
-                Refusal::Internal.answer(self.correlation)
-            }
-        }
+    /// Whether a refusal counts as a stranger's. A signed statement proves no more than that somebody signed it: it
+    /// may have been copied, so that who shows neither certificate nor token stays a stranger.
+    fn standing(&self) -> Standing {
+        self.route.registration().map_or(Standing::Stranger, |settings| self.caller.standing(settings))
     }
 
     /// Refuses whoever does not pass the first gates of any policy.
@@ -271,7 +253,7 @@ impl Attempt {
             signer: None,
             token: self.caller.signed().map(Arc::clone),
         };
-        self.refuse(policy, Standing::Trusted, &decision, &Refusal::Form(fault)).await
+        self.refuse(policy, self.standing(), &decision, &Refusal::Form(fault)).await
     }
 
     /// Records a refusal, then tells it. What cannot be recorded is not told as a verdict.
@@ -315,7 +297,7 @@ impl Attempt {
         answer
     }
 
-    fn store_failed(&self, error: &crate::store::StoreError) -> Response<Body> {
+    pub(super) fn store_failed(&self, error: &crate::store::StoreError) -> Response<Body> {
         tracing::error!(decision_id = %self.id, %error, "nothing was forwarded: the store cannot record");
         Refusal::StoreUnavailable.answer(self.correlation)
     }
@@ -330,38 +312,6 @@ fn status_code(claim: &Claim) -> u16 {
 /// Whole seconds, at least one: who comes back after them is not early.
 fn seconds_until(until: Timestamp, now: Timestamp) -> u32 {
     u32::try_from(until.since(now).as_secs().saturating_add(1)).unwrap_or(u32::MAX)
-}
-
-/// The whole body, within size and time.
-async fn read(body: &mut Incoming, limit: usize, patience: Duration) -> Result<Bytes, FormFault> {
-    // A length that is announced too large is refused before a byte of it is read.
-    if http_body::Body::size_hint(body).lower() > limit as u64 {
-        return Err(FormFault::TooLarge);
-    }
-    match tokio::time::timeout(patience, Limited::new(body, limit).collect()).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(FormFault::TooLarge),
-        Ok(Err(_)) => Err(FormFault::Broken),
-        Err(_) => Err(FormFault::TooSlow),
-    }
-}
-
-/// Reads on for a while what an early refusal leaves unread, and throws it away. A socket closed with
-/// unread bytes is reset, and the answer is lost on a client that still sends (RFC 9112 §9.6).
-fn linger(mut body: Incoming, headers: &HeaderMap) {
-    // Who waits for a 100 sends nothing.
-    if http_body::Body::is_end_stream(&body) || headers.contains_key(EXPECT) {
-        return;
-    }
-    tokio::spawn(tokio::time::timeout(LINGER_TIME, async move {
-        let mut left = LINGER_BYTES;
-        while let Ok(Some(Ok(frame))) = tokio::time::timeout(LINGER_IDLE, body.frame()).await {
-            match frame.data_ref().map_or(Some(left), |data| left.checked_sub(data.len())) {
-                Some(rest) => left = rest,
-                None => return,
-            }
-        }
-    }));
 }
 
 /// Random bytes; ids only have to differ, so a failing generator is no reason to stop.

@@ -16,7 +16,9 @@ use super::routes::{PolicyUse, RegistrationRoute};
 use crate::audit::Outcome;
 use crate::bindings::{self, Registrant};
 use crate::model::binding::Binding;
+use crate::model::id::AuthorityName;
 use crate::model::json::{self, Limits};
+use crate::model::peer::Peer;
 use crate::store::Release;
 use crate::upstream::{Body, Reply};
 
@@ -51,6 +53,23 @@ impl Ended {
     }
 }
 
+/// Whose client it becomes: the holder of the client certificate or, where none was shown, of the certificate that
+/// signed the statement. `None`: whoever has the registration access token.
+fn owner<'a>(
+    attempt: &'a Attempt,
+    policy: &PolicyUse,
+    decision: &'a Decision,
+    told: &'a Told,
+) -> Option<(&'a AuthorityName, &'a Peer)> {
+    match (attempt.connection.peer(), &decision.signer) {
+        (Some(peer), _) => told.trusted(policy).map(|(authority, _)| (authority, peer)),
+        (None, Some((signer, judgement))) => {
+            judgement.trusted_by(&policy.authorities).map(|(authority, _)| (authority, &**signer))
+        }
+        (None, None) => None,
+    }
+}
+
 /// What came of it.
 pub(super) fn interpret(
     attempt: &Attempt,
@@ -64,11 +83,12 @@ pub(super) fn interpret(
     let members = json::object(&reply.body, &ANSWER).ok();
     match (reply.status.as_u16(), members) {
         (200 | 201, Some(mut members)) => {
+            let owner = owner(attempt, policy, decision, told);
             let registrant = Registrant {
                 upstream: &settings.upstream.name,
-                authority: told.trusted(policy).map(|(name, _)| name),
-                certificate: attempt.connection.peer().map(|peer| peer.certificate.thumbprint),
-                subject: attempt.connection.peer().map(|peer| peer.subject()),
+                authority: owner.map(|(authority, _)| authority),
+                certificate: owner.map(|(_, owner)| owner.certificate.thumbprint),
+                subject: owner.map(|(_, owner)| owner.subject()),
                 organisation: decision.subject.organisation.as_deref(),
                 software: decision.subject.software.as_deref(),
                 policy: policy.policy.id(),

@@ -11,6 +11,7 @@ use http::uri::PathAndQuery;
 use super::token::TokenRule;
 use crate::headers::forwarded::PublicBase;
 use crate::model::id::AuthorityName;
+use crate::model::peer::Judgement;
 use crate::model::route_path::PathPattern;
 use crate::policy::Policy;
 use crate::tls::ClientAuth;
@@ -99,6 +100,18 @@ pub struct PolicyUse {
     pub authorities: Vec<AuthorityName>,
     /// The `[key_sets.NAME]` that plays the role of the statement's keys.
     pub statement_keys: Option<String>,
+}
+
+impl PolicyUse {
+    /// Whether whoever shows no certificate is refused: the policy asks for one, or is chosen by its authority.
+    pub fn needs_certificate(&self) -> bool {
+        self.policy.certificate().required || self.choice.authority.is_some()
+    }
+
+    /// Whether one of its authorities trusts the chain.
+    pub fn is_vouched_for(&self, judgement: &Judgement) -> bool {
+        judgement.trusted_by(&self.authorities).is_some()
+    }
 }
 
 /// A route of kind `proxy`.

@@ -3,6 +3,7 @@
 use serde::ser::{Serialize as _, Serializer};
 
 use super::super::text::Text;
+use super::Client;
 use crate::model::digest::Digest;
 use crate::model::time::Timestamp;
 
@@ -21,6 +22,9 @@ pub struct Statement<'a> {
     pub iat: Option<Timestamp>,
     /// SHA-256 of the compact form.
     pub sha256: Digest,
+    /// The certificate that signed it, where the policy has certificates sign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Client<'a>>,
 }
 
 /// The initial access token, as its issuer signed it. Never the token itself.
