@@ -80,7 +80,16 @@ impl Authority {
     /// # Errors
     /// [`SandboxError::Certificate`].
     pub fn loopback_server(&self, key: KeyKind, validity: &Validity) -> Result<Identity, SandboxError> {
-        let mut params = CertificateParams::new(["localhost".to_owned()])?;
+        self.server(&[], key, validity)
+    }
+
+    /// The same for a server that has other names besides.
+    ///
+    /// # Errors
+    /// [`SandboxError::Certificate`], also for a name that ASN.1 cannot express.
+    pub fn server(&self, names: &[&str], key: KeyKind, validity: &Validity) -> Result<Identity, SandboxError> {
+        let names: Vec<String> = ["localhost"].iter().chain(names).map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names)?;
         let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         params.subject_alt_names.extend(addresses.map(SanType::IpAddress));
         params.distinguished_name = common_name("localhost");

@@ -6,6 +6,7 @@
 //! while it runs.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -48,6 +49,11 @@ impl Directory {
         };
         directory.publish_keys(KEYS_PATH, &[directory.signer.public_jwk(KeyUse::Signature)]);
         Ok(directory)
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.serving.address()
     }
 
     /// Host and port, as they stand in its URLs.

@@ -13,6 +13,7 @@
 pub mod authority;
 pub mod configuration;
 pub mod directory;
+pub mod egress;
 pub mod home;
 pub mod identity;
 pub mod identity_server;
