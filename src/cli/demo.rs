@@ -14,10 +14,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Output;
-use crate::model::time::SystemClock;
+use crate::model::time::Clock;
 use crate::sandbox::home::{Ending, Home};
-use crate::sandbox::scenario::{self, Outcome};
-use crate::sandbox::{SandboxError, World, world};
+use crate::sandbox::scenario::Outcome;
+use crate::sandbox::{SandboxError, World};
+
+mod stage;
+
+use stage::Stage;
 
 /// Arguments of `dcrgate demo`.
 #[derive(Debug, clap::Args)]
@@ -28,6 +32,10 @@ pub struct Options {
     /// Port of the proxy on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 8443)]
     pub port: u16,
+    /// Play the cases of this policy, one of the packs, each judged at the time that it names; without it a
+    /// scenario of Open Finance Brasil is played
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
     /// Make the world in this directory, which must be new or empty, and keep it
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
@@ -85,7 +93,7 @@ pub enum DemoError {
     Proxy(Box<dyn Error + Send + Sync>),
 }
 
-/// Runs the demo: `start` starts a proxy from its configuration file, `stop` ends the serving.
+/// Runs the demo: `start` starts a proxy from its configuration file with this clock, `stop` ends the serving.
 ///
 /// # Errors
 /// [`DemoError`]. An unexpected outcome is a [`Verdict`], not an error.
@@ -93,7 +101,7 @@ pub async fn run<G>(
     options: &Options,
     colour: Colour,
     out: &mut impl Write,
-    start: impl AsyncFnOnce(&Path) -> Result<Started<G>, Box<dyn Error + Send + Sync>>,
+    start: impl AsyncFnOnce(&Path, Arc<dyn Clock>) -> Result<Started<G>, Box<dyn Error + Send + Sync>>,
     stop: impl Future<Output = ()>,
 ) -> Result<Verdict, DemoError> {
     let home = match &options.keep {
@@ -101,15 +109,17 @@ pub async fn run<G>(
         None => Home::throwaway()?,
     };
     let port = if options.port == 0 { free_port()? } else { options.port };
-    let world = World::create(home.path(), port, Arc::new(SystemClock)).await?;
-    let proxy = start(&world.configuration()).await.map_err(DemoError::Proxy)?;
-    let outcomes = scenario::play(&world, proxy.address).await?;
-    let curl = curl(&world, proxy.address);
+    let (stage, clock) = Stage::set(home.path(), port, options.policy.as_deref()).await?;
+    let proxy = start(&stage.configuration(), clock).await.map_err(DemoError::Proxy)?;
+    let outcomes = stage.play(proxy.address).await?;
+    stage.renew_visitor_request()?;
+    let (world, curl) = (stage.world(), stage.curl(&base(proxy.address)));
     match options.output {
         Output::Text => {
             print_table(out, &outcomes, colour)?;
+            print_left_out(out, stage.left_out())?;
             if !options.once {
-                print_addresses(out, &world, proxy.address, &curl, &home)?;
+                print_addresses(out, world, proxy.address, &curl, &home)?;
             }
         }
         Output::Json => {
@@ -119,25 +129,26 @@ pub async fn run<G>(
                 "configuration": world.configuration(),
                 "curl": curl,
                 "outcomes": outcomes,
+                "not_played": stage.left_out(),
             });
             writeln!(out, "{told:#}")?;
         }
     }
     out.flush()?;
     if !options.once {
-        serve(&world, stop).await?;
+        serve(&stage, stop).await?;
     }
     Ok(if outcomes.iter().all(Outcome::as_expected) { Verdict::AsExpected } else { Verdict::Unexpected })
 }
 
 /// Until told to stop; meanwhile the request that a person may send stays fresh.
-async fn serve(world: &World, stop: impl Future<Output = ()>) -> Result<(), SandboxError> {
+async fn serve(stage: &Stage, stop: impl Future<Output = ()>) -> Result<(), SandboxError> {
     let mut renewal = tokio::time::interval(RENEWAL);
     tokio::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => return Ok(()),
-            _ = renewal.tick() => world.renew_visitor_request()?,
+            _ = renewal.tick() => stage.renew_visitor_request()?,
         }
     }
 }
@@ -162,6 +173,16 @@ fn print_table(out: &mut impl Write, outcomes: &[Outcome], colour: Colour) -> io
     writeln!(out, "\n{good} of {} as expected", outcomes.len())
 }
 
+fn print_left_out(out: &mut impl Write, left_out: usize) -> io::Result<()> {
+    match left_out {
+        0 => Ok(()),
+        _ => writeln!(
+            out,
+            "{left_out} cases about updates and outages were not played: `dcrgate policy test` judges them"
+        ),
+    }
+}
+
 fn row(outcome: &Outcome) -> [String; 5] {
     let mark = if outcome.as_expected() { GOOD } else { BAD };
     let rule = outcome.rule.as_ref().map(|rule| format!("{rule}: "));
@@ -172,7 +193,7 @@ fn row(outcome: &Outcome) -> [String; 5] {
         None => reason,
     };
     let status = outcome.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-    [mark.to_owned(), outcome.sent.to_owned(), status, outcome.error.clone().unwrap_or_default(), reason]
+    [mark.to_owned(), outcome.sent.clone(), status, outcome.error.clone().unwrap_or_default(), reason]
 }
 
 /// The mark green or red, the headings bold.
@@ -207,27 +228,8 @@ fn print_addresses(out: &mut impl Write, world: &World, proxy: SocketAddr, curl:
     )
 }
 
-/// A registration to send by hand. The statement in the request is renewed every minute.
-fn curl(world: &World, proxy: SocketAddr) -> String {
-    let file = |path: &str| quoted(&world.path(path).display().to_string());
-    format!(
-        "curl --cacert {} --cert {} --key {} -H 'Content-Type: application/json' --data @{} {}/register",
-        file(world::SERVER_ROOT_FILE),
-        file(&format!("{}.pem", world::VISITOR_IDENTITY)),
-        file(&format!("{}.key", world::VISITOR_IDENTITY)),
-        file(world::VISITOR_REQUEST),
-        base(proxy),
-    )
-}
-
 fn base(proxy: SocketAddr) -> String {
     format!("https://localhost:{}", proxy.port())
-}
-
-/// For a shell; as it is when nothing in it is special.
-fn quoted(text: &str) -> String {
-    let plain = text.chars().all(|c| c.is_alphanumeric() || "/._-+".contains(c));
-    if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// The public base names the port, so it has to be known before the proxy takes it.
@@ -243,16 +245,16 @@ const RENEWAL: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::scenario::Expected;
+    use crate::sandbox::scenario::Expectation;
 
     fn outcome(status: u16, rule: Option<&str>, difference: Option<&str>) -> Outcome {
         Outcome {
-            sent: "a request",
+            sent: "a request".to_owned(),
             status: Some(status),
             error: rule.map(|_| "invalid_client_metadata".to_owned()),
             rule: rule.map(str::to_owned),
             message: rule.map(|_| "scope asks for too much".to_owned()),
-            expected: Expected { status, error: None, rule: None, forwarded: 0 },
+            expected: Expectation { status, error: None, rule: None, forwarded: 0 },
             difference: difference.map(str::to_owned),
         }
     }
@@ -285,18 +287,12 @@ mod tests {
         assert!(table(Colour::Allowed).contains("\x1b[31mFAIL\x1b[0m  a request"));
     }
 
-    #[test]
-    fn paths_are_quoted_for_a_shell() {
-        assert_eq!(quoted("/tmp/a-b_c.pem"), "/tmp/a-b_c.pem");
-        assert_eq!(quoted("/tmp/it's here"), r"'/tmp/it'\''s here'");
-    }
-
     fn options(keep: Option<PathBuf>, output: Output) -> Options {
-        Options { once: true, port: 0, keep, output }
+        Options { once: true, port: 0, policy: None, keep, output }
     }
 
     /// Nobody listens at the address that it gives.
-    async fn absent(configuration: &Path) -> Result<Started<()>, Box<dyn Error + Send + Sync>> {
+    async fn absent(configuration: &Path, _: Arc<dyn Clock>) -> Result<Started<()>, Box<dyn Error + Send + Sync>> {
         assert!(configuration.is_file());
         Ok(Started { address: (Ipv4Addr::LOCALHOST, free_port()?).into(), guard: () })
     }
@@ -317,9 +313,9 @@ mod tests {
     async fn serves_until_stopped_and_removes_its_world() {
         let options = Options { once: false, ..options(None, Output::Text) };
         let (mut out, mut place) = (Vec::new(), PathBuf::new());
-        let start = async |configuration: &Path| {
+        let start = async |configuration: &Path, clock| {
             place = configuration.to_path_buf();
-            absent(configuration).await
+            absent(configuration, clock).await
         };
         run(&options, Colour::Off, &mut out, start, std::future::ready(())).await.unwrap();
         let told = String::from_utf8(out).unwrap();

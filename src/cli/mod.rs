@@ -239,8 +239,8 @@ fn unusable(error: &LoadError, path: &Path) -> CliError {
 
 fn demo(options: &demo::Options, out: &mut impl Write) -> Result<Status, CliError> {
     let colour = demo::Colour::of(&std::io::stdout());
-    let start = async |configuration: &Path| {
-        let server = Server::start(configuration, Arc::new(SystemClock)).await?;
+    let start = async |configuration: &Path, clock| {
+        let server = Server::start(configuration, clock).await?;
         let address = server.addresses().into_values().next().ok_or("the configuration has no listener")?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let running = tokio::spawn(server.run(async {

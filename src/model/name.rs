@@ -13,7 +13,7 @@ mod text;
 use std::fmt;
 
 use der::asn1::{AnyRef, ObjectIdentifier};
-use der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
+use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, Tagged as _};
 
 use attribute::Attribute;
 
@@ -89,6 +89,17 @@ impl DistinguishedName {
         text::read(text).is_ok_and(|(_, form)| form == text::Form::Canonical)
     }
 
+    /// The DER of a Name, each value under the string type that it came with.
+    pub fn to_der(&self) -> Vec<u8> {
+        let rdns = self.rdns.iter().map(|rdn| {
+            let mut attributes: Vec<Vec<u8>> = rdn.iter().map(Attribute::to_der).collect();
+            // A SET OF is sorted (X.690 §11.6).
+            attributes.sort_unstable();
+            element(Tag::Set, &attributes.concat())
+        });
+        element(Tag::Sequence, &rdns.collect::<Vec<_>>().concat())
+    }
+
     /// RFC 4517 `distinguishedNameMatch`: as many RDNs in the same order, each RDN compared as a set, each value
     /// with `caseIgnoreMatch` on its decoded text, whatever string type encodes it.
     ///
@@ -157,6 +168,12 @@ fn contents(bytes: &[u8], tag: Tag) -> Result<Vec<&[u8]>, InvalidName> {
         }
     }
     Ok(elements)
+}
+
+/// Tag, length and these contents.
+fn element(tag: Tag, contents: &[u8]) -> Vec<u8> {
+    // Fails beyond 256 MB, and what is printed here was read within kilobytes.
+    AnyRef::new(tag, contents).and_then(|element| element.to_der()).unwrap_or_default()
 }
 
 /// `AttributeTypeAndValue ::= SEQUENCE { type OBJECT IDENTIFIER, value ANY }`, without its header.

@@ -15,9 +15,12 @@ use crate::model::document::{Document, Faults, Place};
 use crate::model::trace::Trace;
 
 mod case;
+mod example;
 mod gates;
 mod given;
 mod matrix;
+
+pub use example::Example;
 
 use case::{Case, Defaults};
 use matrix::Matrix;
@@ -133,6 +136,11 @@ impl Suite {
     /// The parameters that every case starts from.
     pub const fn params(&self) -> &Map<String, Value> {
         &self.params
+    }
+
+    /// Every case as data, in file order.
+    pub fn examples(&self) -> impl Iterator<Item = Example> {
+        self.cases.iter().map(Case::example)
     }
 
     /// How many cases there are.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SanType,
-    SerialNumber, date_time_ymd,
+    SerialNumber, SigningKey as _, date_time_ymd,
 };
 use rustls_pki_types::CertificateDer;
 
@@ -119,7 +119,19 @@ impl Authority {
         Ok(list.signed_by(&self.issuer)?.pem()?)
     }
 
-    fn issue(
+    /// Its signature over these bytes.
+    ///
+    /// # Errors
+    /// [`SandboxError::Certificate`].
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SandboxError> {
+        Ok(self.issuer.key().sign(message)?)
+    }
+
+    /// A certificate of these parameters, for an end entity.
+    ///
+    /// # Errors
+    /// [`SandboxError::Certificate`].
+    pub(super) fn issue(
         &self,
         mut params: CertificateParams,
         key: KeyKind,
@@ -137,7 +149,7 @@ impl Authority {
         let pair = key.generate()?;
         let leaf = params.signed_by(&pair, &self.issuer)?;
         let chain = std::iter::once(leaf.der().clone()).chain(self.chain.iter().cloned()).collect();
-        Ok(Identity::new(chain, pair.serialize_der(), serial))
+        Ok(Identity::new(chain, pair.serialize_der(), key, serial))
     }
 }
 

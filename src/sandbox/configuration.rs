@@ -7,15 +7,17 @@ use super::directory::{self, Directory};
 use super::identity_server::IdentityServer;
 use super::statement;
 
-/// `dcrgate.toml` of a proxy on this port of 127.0.0.1. With port 0, which takes a free one, the
-/// public base names no port.
+/// `dcrgate.toml` of a proxy on this port of 127.0.0.1, for Open Finance Brasil.
 pub(super) fn text(port: u16, directory: &Directory, identity_server: &IdentityServer) -> String {
+    listener(port) + &open_finance_brasil(directory, identity_server) + &store()
+}
+
+/// A listener on this port of 127.0.0.1. With port 0, which takes a free one, the public base names no port.
+pub(super) fn listener(port: u16) -> String {
     let public_base = match port {
         0 => "https://localhost".to_owned(),
         port => format!("https://localhost:{port}"),
     };
-    let (keys, issuer) = (directory.url(directory::KEYS_PATH), statement::ISSUER);
-    let (identity_server, fetch_host) = (identity_server.address(), directory.authority());
     format!(
         r#"# A throwaway world: every key and certificate here is worth nothing elsewhere.
 
@@ -29,7 +31,30 @@ client_auth = "request"
 
 [hosts."localhost"]
 public_base = "{public_base}"
+"#
+    )
+}
 
+/// A ledger in a file.
+pub(super) fn store() -> String {
+    format!(
+        r#"
+[store]
+sqlite = "data/dcrgate.db"
+sealing_key = {{ file = "{SEALING_KEY}" }}
+
+[audit]
+writer = "sandbox"
+reserve = 1048576
+"#
+    )
+}
+
+fn open_finance_brasil(directory: &Directory, identity_server: &IdentityServer) -> String {
+    let (keys, issuer) = (directory.url(directory::KEYS_PATH), statement::ISSUER);
+    let (identity_server, fetch_host) = (identity_server.address(), directory.authority());
+    format!(
+        r#"
 [authorities.sandbox]
 anchors = "{CLIENT_ROOT}.pem"
 intermediates = "{CLIENT_ISSUING}.pem"
@@ -78,14 +103,6 @@ upstream = "identity-server"
 path = "/echo"
 kind = "proxy"
 upstream = "identity-server"
-
-[store]
-sqlite = "data/dcrgate.db"
-sealing_key = {{ file = "{SEALING_KEY}" }}
-
-[audit]
-writer = "sandbox"
-reserve = 1048576
 "#
     )
 }

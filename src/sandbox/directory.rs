@@ -25,6 +25,7 @@ use crate::model::time::Timestamp;
 #[derive(Debug)]
 pub struct Directory {
     signer: SigningKey,
+    curve_signer: SigningKey,
     software_keys: SoftwareKeys,
     shelf: Arc<Shelf>,
     serving: Serving,
@@ -39,6 +40,7 @@ impl Directory {
         let shelf = Arc::new(Shelf::default());
         let directory = Self {
             signer: SigningKey::generate("signer")?,
+            curve_signer: SigningKey::generate_ec("signer-ec")?,
             software_keys: SoftwareKeys {
                 signature: SigningKey::generate("software-sig")?,
                 encryption: SigningKey::generate("software-enc")?,
@@ -47,7 +49,8 @@ impl Directory {
             serving: Serving::start(Some(identity), Arc::clone(&shelf)).await?,
             shelf,
         };
-        directory.publish_keys(KEYS_PATH, &[directory.signer.public_jwk(KeyUse::Signature)]);
+        let signers = [&directory.signer, &directory.curve_signer].map(|key| key.public_jwk(KeyUse::Signature));
+        directory.publish_keys(KEYS_PATH, &signers);
         Ok(directory)
     }
 
@@ -69,6 +72,11 @@ impl Directory {
     /// The key that signs statements.
     pub const fn signer(&self) -> &SigningKey {
         &self.signer
+    }
+
+    /// The key that makes this signature: RSA, or on P-256.
+    pub const fn signer_for(&self, signature: Signature) -> &SigningKey {
+        if matches!(signature, Signature::Es256) { &self.curve_signer } else { &self.signer }
     }
 
     /// The RSA key with which a software signs its assertions and requests.

@@ -54,7 +54,9 @@ impl Drop for Egress {
 async fn tunnel(client: TcpStream, directory: SocketAddr) -> std::io::Result<()> {
     let mut client = BufReader::new(client);
     if !asks_for_a_tunnel(&mut client).await? {
-        return client.write_all(b"HTTP/1.1 405 Method Not Allowed\r\nallow: CONNECT\r\ncontent-length: 0\r\n\r\n").await;
+        return client
+            .write_all(b"HTTP/1.1 405 Method Not Allowed\r\nallow: CONNECT\r\ncontent-length: 0\r\n\r\n")
+            .await;
     }
     let mut directory = TcpStream::connect(directory).await?;
     client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;

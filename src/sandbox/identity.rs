@@ -6,6 +6,7 @@ use base64::Engine as _;
 use rcgen::KeyPair;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use super::SandboxError;
 use crate::model::time::Timestamp;
 
 /// A certificate, the intermediates it is sent with, and its private key.
@@ -13,12 +14,23 @@ use crate::model::time::Timestamp;
 pub struct Identity {
     chain: Vec<CertificateDer<'static>>,
     key: PrivatePkcs8KeyDer<'static>,
+    kind: KeyKind,
     serial: [u8; 16],
 }
 
 impl Identity {
-    pub(super) fn new(chain: Vec<CertificateDer<'static>>, pkcs8: Vec<u8>, serial: [u8; 16]) -> Self {
-        Self { chain, key: PrivatePkcs8KeyDer::from(pkcs8), serial }
+    pub(super) fn new(chain: Vec<CertificateDer<'static>>, pkcs8: Vec<u8>, kind: KeyKind, serial: [u8; 16]) -> Self {
+        Self { chain, key: PrivatePkcs8KeyDer::from(pkcs8), kind, serial }
+    }
+
+    /// The kind of its key.
+    pub(super) const fn key_kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// The private key, PKCS #8.
+    pub(super) fn key_der(&self) -> &[u8] {
+        self.key.secret_pkcs8_der()
     }
 
     /// DER of the certificate itself.
@@ -33,6 +45,17 @@ impl Identity {
     /// Leaf first, then the intermediates, without the root.
     pub fn chain(&self) -> Vec<CertificateDer<'static>> {
         self.chain.clone()
+    }
+
+    /// The same key under another certificate.
+    pub(super) fn resigned(
+        mut self,
+        change: impl FnOnce(&CertificateDer<'static>) -> Result<CertificateDer<'static>, SandboxError>,
+    ) -> Result<Self, SandboxError> {
+        if let Some(leaf) = self.chain.first_mut() {
+            *leaf = change(leaf)?;
+        }
+        Ok(self)
     }
 
     /// The same certificate sent without its intermediates.
@@ -60,7 +83,7 @@ impl Identity {
 
 impl Clone for Identity {
     fn clone(&self) -> Self {
-        Self { chain: self.chain.clone(), key: self.key.clone_key(), serial: self.serial }
+        Self { chain: self.chain.clone(), key: self.key.clone_key(), kind: self.kind, serial: self.serial }
     }
 }
 

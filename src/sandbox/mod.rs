@@ -11,13 +11,19 @@
 //! for a decision, and every key made here is worth nothing elsewhere.
 
 pub mod authority;
+mod certificate;
+pub mod clock;
 pub mod configuration;
+mod der;
 pub mod directory;
 pub mod egress;
 pub mod home;
 pub mod identity;
 pub mod identity_server;
 pub mod participant;
+mod qualified;
+pub mod regime;
+mod resign;
 pub mod scenario;
 pub mod signing;
 pub mod statement;
@@ -39,6 +45,8 @@ pub use world::World;
 use std::io;
 use std::path::PathBuf;
 
+use crate::model::name::InvalidName;
+
 /// The sandbox could not be built or used. Never a refusal: those are answers.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -48,6 +56,12 @@ pub enum SandboxError {
     /// A key that signs or decrypts.
     #[error("a key could not be made or used")]
     Key,
+    /// The subject of a certificate.
+    #[error("a certificate's subject: {0}")]
+    Subject(InvalidName),
+    /// A policy whose cases were to be played.
+    #[error("the policy cannot be played: {0}")]
+    Policy(String),
     /// A file of the world.
     #[error("{} could not be written: {source}", path.display())]
     File {

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::SandboxError;
+use super::{Identity, KeyKind, SandboxError};
 
 /// A key with its `kid`: RSA of 2048 bits, or on P-256.
 #[derive(Debug)]
@@ -42,6 +42,22 @@ impl SigningKey {
     pub fn generate_ec(key_id: &str) -> Result<Self, SandboxError> {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
         Ok(Self { key_id: key_id.to_owned(), pair: Pair::Ec(pair) })
+    }
+
+    /// The key of a certificate.
+    ///
+    /// # Errors
+    /// [`SandboxError::Key`].
+    pub fn of(identity: &Identity, key_id: &str) -> Result<Self, SandboxError> {
+        let der = identity.key_der();
+        let pair = match identity.key_kind() {
+            KeyKind::Rsa => Pair::Rsa(KeyPair::from_pkcs8(der).map_err(|_| SandboxError::Key)?),
+            KeyKind::Ecdsa => {
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der);
+                Pair::Ec(pair.map_err(|_| SandboxError::Key)?)
+            }
+        };
+        Ok(Self { key_id: key_id.to_owned(), pair })
     }
 
     /// Its `kid`.

@@ -51,6 +51,19 @@ impl World {
     /// # Errors
     /// Keys, sockets, or files that cannot be written.
     pub async fn create(home: &Path, port: u16, clock: Arc<dyn Clock>) -> Result<Self, SandboxError> {
+        Self::create_naming(home, port, clock, &[]).await
+    }
+
+    /// The same with a directory whose certificate has these names besides `localhost`.
+    ///
+    /// # Errors
+    /// As [`World::create`].
+    pub async fn create_naming(
+        home: &Path,
+        port: u16,
+        clock: Arc<dyn Clock>,
+        names: &[&str],
+    ) -> Result<Self, SandboxError> {
         let now = clock.now();
         let client_root = Authority::root("Sandbox Root Authority", now)?;
         let clients = client_root.intermediate("Sandbox Issuing Authority", now)?;
@@ -58,7 +71,7 @@ impl World {
         let organisation = Organisation::named("Exemplo Servicos de Pagamento Ltda.");
         let [revoked, visitor] = [REVOKED, VISITOR].map(|name| Software::named(name, &organisation));
         let world = Self {
-            directory: Directory::start(&servers.loopback_server(KeyKind::Ecdsa, &Validity::current(now))?).await?,
+            directory: Directory::start(&servers.server(names, KeyKind::Ecdsa, &Validity::current(now))?).await?,
             identity_server: IdentityServer::start(Arc::clone(&clock)).await?,
             strangers: Authority::root("Sandbox Root Authority", now)?,
             revoked: transport(&clients, &revoked, KeyKind::Ecdsa, &Validity::current(now))?,
@@ -199,7 +212,7 @@ impl World {
         self.renew_visitor_request()
     }
 
-    fn write_identity(&self, path: &str, identity: &Identity) -> Result<(), SandboxError> {
+    pub(super) fn write_identity(&self, path: &str, identity: &Identity) -> Result<(), SandboxError> {
         self.write(&format!("{path}.pem"), &identity.chain_pem())?;
         self.write(&format!("{path}.key"), &identity.key_pem())
     }
@@ -210,7 +223,7 @@ impl World {
     }
 
     /// Files hold keys: none is readable by others, and a reader never sees half of one.
-    fn write(&self, relative: &str, text: &str) -> Result<(), SandboxError> {
+    pub(super) fn write(&self, relative: &str, text: &str) -> Result<(), SandboxError> {
         let path = self.path(relative);
         write_private(&path, text).map_err(|source| SandboxError::File { path, source })
     }
@@ -235,7 +248,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 /// Where the proxy keeps its ledger.
 const DATA: &str = "data";
 /// The proxy's configuration.
-const CONFIGURATION: &str = "dcrgate.toml";
+pub(super) const CONFIGURATION: &str = "dcrgate.toml";
 /// Name of the software whose certificate is revoked.
 pub const REVOKED: &str = "revoked certificate";
 /// Name of the software that a person may try with.
@@ -246,6 +259,9 @@ pub const SERVER_ROOT_FILE: &str = "certs/authorities/servers.pem";
 pub const VISITOR_IDENTITY: &str = "third-party/transport";
 /// The visitor's request.
 pub const VISITOR_REQUEST: &str = "third-party/request.json";
+
+/// Headers of the visitor's request, one in a line, where they are more than its media type.
+pub const VISITOR_HEADERS: &str = "third-party/headers.txt";
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use der::asn1::AnyRef;
+use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Decode as _, Encode as _, Length, Reader as _, SliceReader, Tag};
 
 /// Type and value.
@@ -43,6 +43,12 @@ impl Attribute {
         };
         let der = AnyRef::new(tag, text.as_bytes()).and_then(|value| value.to_der()).ok()?;
         Some(Self { oid, der, text: Some(text) })
+    }
+
+    /// The DER of an AttributeTypeAndValue.
+    pub(super) fn to_der(&self) -> Vec<u8> {
+        let oid = ObjectIdentifier::new(&self.oid).ok().and_then(|oid| oid.to_der().ok()).unwrap_or_default();
+        super::element(Tag::Sequence, &[oid, self.der.clone()].concat())
     }
 
     pub(super) fn oid(&self) -> &str {

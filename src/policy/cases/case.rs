@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::gates::Proofs;
 use super::given::{self, Given};
-use super::{CaseResult, Failure};
+use super::{CaseResult, Example, Failure};
 use crate::model::document::{Located, Section};
 use crate::model::facts::{Facts, Operation};
 use crate::model::time::Timestamp;
@@ -17,6 +17,7 @@ use crate::policy::Policy;
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) name: Located<String>,
+    facts: Map<String, Value>,
     given: Given,
     proofs: Proofs,
     now: Timestamp,
@@ -107,7 +108,25 @@ impl Case {
             forwarded: map(section, "forwarded"),
             absent: set("absent"),
             name: name?,
+            facts,
         })
+    }
+
+    /// The case as data.
+    pub(super) fn example(&self) -> Example {
+        Example {
+            name: self.name.value.clone(),
+            operation: self.operation,
+            now: self.now,
+            params: self.params.clone(),
+            facts: self.facts.clone(),
+            accepted: self.accepted,
+            error: self.error.clone(),
+            failed: self.failed.clone(),
+            taken: self.taken.clone(),
+            forwarded: self.forwarded.clone(),
+            absent: self.absent.clone(),
+        }
     }
 
     /// What the pipeline does, with the case's word for every proof.

@@ -79,10 +79,9 @@ impl Desk {
 
     fn register(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let headers = request.headers();
-        for name in [CERTIFICATE, DECISION] {
-            if !headers.contains_key(name) {
-                return refusal(StatusCode::BAD_REQUEST, "invalid_request", "did not come through the proxy");
-            }
+        // A certificate is for the proxy's policy to ask for.
+        if !headers.contains_key(DECISION) {
+            return refusal(StatusCode::BAD_REQUEST, "invalid_request", "did not come through the proxy");
         }
         let mut client = match metadata(request) {
             Ok(client) => client,

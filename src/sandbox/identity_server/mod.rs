@@ -149,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn refuses_what_did_not_come_through_the_proxy_or_is_not_json() {
         let server = server().await;
-        for missing in ["client-cert", "dcr-decision-id", "content-type"] {
+        for missing in ["dcr-decision-id", "content-type"] {
             let mut request = forwarded("POST", "/reg", "{}");
             request.headers_mut().remove(missing);
             assert_eq!(ask(&server, request).await.0, StatusCode::BAD_REQUEST, "{missing}");

@@ -36,7 +36,7 @@ pub struct Case {
 }
 
 /// What must come of a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
     /// Status of the last answer.
     pub status: u16,
@@ -46,6 +46,26 @@ pub struct Expected {
     pub rule: Option<&'static str>,
     /// How often the identity server sees the software.
     pub forwarded: usize,
+}
+
+/// What had to come, as an outcome tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Expectation {
+    /// Status of the last answer.
+    pub status: u16,
+    /// Its `error`.
+    pub error: Option<String>,
+    /// The first rule that it names.
+    pub rule: Option<String>,
+    /// How often the identity server sees the software.
+    pub forwarded: usize,
+}
+
+impl From<Expected> for Expectation {
+    fn from(expected: Expected) -> Self {
+        let Expected { status, error, rule, forwarded } = expected;
+        Self { status, error: error.map(str::to_owned), rule: rule.map(str::to_owned), forwarded }
+    }
 }
 
 /// The one thing that differs from a good registration.
@@ -83,7 +103,7 @@ struct Observed<'a> {
 #[derive(Debug, Serialize)]
 pub struct Outcome {
     /// What was sent, in words.
-    pub sent: &'static str,
+    pub sent: String,
     /// Status of the last answer; none when there was no answer.
     pub status: Option<u16>,
     /// Its `error`.
@@ -93,7 +113,7 @@ pub struct Outcome {
     /// What it says of that rule, or of itself; of a client, its id.
     pub message: Option<String>,
     /// What had to come.
-    pub expected: Expected,
+    pub expected: Expectation,
     /// Where both differ; nothing when the outcome is as expected.
     pub difference: Option<String>,
 }
@@ -188,14 +208,14 @@ impl Case {
         let body: Value = last.and_then(|answer| serde_json::from_slice(answer.body()).ok()).unwrap_or_default();
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let mut outcome = Outcome {
-            sent: self.sent,
+            sent: self.sent.to_owned(),
             status: last.map(|answer| answer.status().as_u16()),
             error: text("/error"),
             rule: text("/violations/0/rule"),
             message: text("/violations/0/message")
                 .or_else(|| text("/error_description"))
                 .or_else(|| Some(format!("registered as {}", text("/client_id")?))),
-            expected: self.expected,
+            expected: self.expected.into(),
             difference: None,
         };
         outcome.difference = self.difference(&outcome, observed);
@@ -222,12 +242,12 @@ impl Case {
     fn unanswered(&self, fault: &SandboxError) -> Outcome {
         let Expected { status, .. } = self.expected;
         Outcome {
-            sent: self.sent,
+            sent: self.sent.to_owned(),
             status: None,
             error: None,
             rule: None,
             message: Some(fault.to_string()),
-            expected: self.expected,
+            expected: self.expected.into(),
             difference: Some(format!("expected {status}, there was no answer")),
         }
     }

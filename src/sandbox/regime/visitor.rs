@@ -1,0 +1,69 @@
+//! The first example that has to be admitted, for a person to send by hand: at the present time.
+
+use http::header;
+use serde_json::{Map, Value};
+
+use super::{Play, Regime};
+use crate::model::time::Timestamp;
+use crate::policy::cases::Example;
+use crate::sandbox::{SandboxError, world};
+
+impl Regime {
+    /// Writes the visitor's request again, with the times of the present: statements are stale after minutes.
+    ///
+    /// # Errors
+    /// [`SandboxError::File`], and what making the request meets.
+    pub fn renew_visitor_request(&self) -> Result<(), SandboxError> {
+        let Some(play) = self.visitor() else { return Ok(()) };
+        let example = moved(&play.example, self.world.now());
+        let material = self.material(play, &example)?;
+        if let Some(identity) = &material.identity {
+            self.world.write_identity(world::VISITOR_IDENTITY, identity)?;
+        }
+        let headers = material.request.headers().iter().map(|(name, value)| {
+            let name = if name == header::CONTENT_TYPE { "Content-Type" } else { name.as_str() };
+            format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()))
+        });
+        self.world.write(world::VISITOR_HEADERS, &headers.collect::<String>())?;
+        self.world.write(world::VISITOR_REQUEST, &String::from_utf8_lossy(material.request.body()))
+    }
+
+    /// Whether the visitor shows a certificate.
+    pub fn visitor_has_certificate(&self) -> bool {
+        self.visitor().is_some_and(|play| play.example.facts.contains_key("certificate"))
+    }
+
+    fn visitor(&self) -> Option<&Play> {
+        self.plays.iter().find(|play| play.is_visitor())
+    }
+}
+
+impl Play {
+    pub(super) fn is_visitor(&self) -> bool {
+        self.name == NAME
+    }
+}
+
+/// The same example at another time: whatever it says of times moves along.
+fn moved(example: &Example, now: Timestamp) -> Example {
+    let by = now.unix_seconds() - example.now.unix_seconds();
+    let mut example = Example { now, ..example.clone() };
+    for key in ["statement", "request", "token"] {
+        if let Some(Value::Object(claims)) = example.facts.get_mut(key) {
+            move_claims(claims, by);
+        }
+    }
+    example
+}
+
+/// Registered claims that are times (RFC 7519 §4.1).
+fn move_claims(claims: &mut Map<String, Value>, by: i64) {
+    for name in ["iat", "exp", "nbf"] {
+        if let Some(time) = claims.get(name).and_then(Value::as_i64) {
+            claims.insert(name.to_owned(), (time + by).into());
+        }
+    }
+}
+
+/// Of the visitor's policy.
+pub(super) const NAME: &str = "visitor";

@@ -1,0 +1,42 @@
+//! Every regime over the wire: the cases of each pack, with real certificates, signatures and key sets, against
+//! the assembled server.
+
+#![cfg(test)]
+use std::sync::Arc;
+
+use dcrgate::model::time::Clock;
+use dcrgate::sandbox::clock::WorldClock;
+use dcrgate::sandbox::regime::Regime;
+use dcrgate::server::Server;
+
+async fn plays(pack: &str) {
+    let home = tempfile::tempdir().expect("a directory");
+    let clock = Arc::new(WorldClock::default());
+    let regime = Regime::create(home.path(), 0, pack, Arc::clone(&clock)).await.expect("a world");
+    let server = Server::start(&regime.configuration(), clock as Arc<dyn Clock>).await.expect("the server starts");
+    let proxy = *server.addresses().values().next().expect("a listener");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async {
+        let _dropped = stopped.await;
+    }));
+    let outcomes = regime.play(proxy).await.expect("it is played");
+    let wrong: Vec<String> = outcomes
+        .iter()
+        .filter_map(|outcome| Some(format!("{}: {}", outcome.sent, outcome.difference.as_ref()?)))
+        .collect();
+    assert!(wrong.is_empty(), "{} of {}: {wrong:#?}", wrong.len(), outcomes.len());
+    let admitted = outcomes.iter().filter(|outcome| outcome.status == Some(201)).count();
+    assert!(admitted > 0 && admitted < outcomes.len(), "{admitted} of {} admitted", outcomes.len());
+    drop(stop);
+    running.await.expect("the server ends without a panic");
+}
+
+#[tokio::test]
+async fn open_finance_brasil() {
+    plays("open-finance-brasil").await;
+}
+
+#[tokio::test]
+async fn rfc7591() {
+    plays("rfc7591").await;
+}
