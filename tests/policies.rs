@@ -19,7 +19,7 @@ fn folder(name: &str) -> PathBuf {
 
 fn holds(name: &str) {
     let pair = Pair::of(&folder("policies").join(name));
-    let mut tested = Tested::of(&pair, "").expect("readable files");
+    let mut tested = Tested::of(&pair, "", false).expect("readable files");
     let bless = std::env::var_os("BLESS").is_some();
     golden::compare(&mut tested, &folder("tests/golden"), bless).expect("a writable folder");
     let findings: Vec<String> = tested

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use url::Url;
+
+use super::fetch_hosts;
 use super::report::Failure;
 use super::{About, Check, Fault, Judge, Report, Settings, WRITES};
 use crate::model::error_code::ErrorCode;
@@ -21,6 +24,11 @@ pub struct SoftwareKeysPolicy {
 }
 
 impl SoftwareKeysPolicy {
+    /// Whether the key set at this address may be fetched.
+    pub fn allows(&self, address: &str) -> bool {
+        Url::parse(address).is_ok_and(|url| self.fetch_hosts.iter().any(|entry| fetch_hosts::allows(entry, &url)))
+    }
+
     /// From the settings of `keys.encryption` or `request.signature`.
     pub(crate) fn read(settings: &Settings<'_>) -> Option<Self> {
         let (claim, fetch_hosts) = (settings.text("claim"), settings.texts("fetch_hosts"));

@@ -19,6 +19,7 @@ mod certificate_software;
 mod client_algorithms;
 mod client_authentication;
 mod client_grants;
+pub mod fetch_hosts;
 mod keys_encryption;
 mod keys_source;
 mod metadata_members;

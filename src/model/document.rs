@@ -14,8 +14,10 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+mod edit;
 mod section;
 
+pub use edit::Step;
 pub use section::Section;
 
 /// A file's name and text, kept so that faults can show their line.
@@ -136,7 +138,7 @@ impl<T> Located<T> {
 
 /// A value of the document: `toml`'s own tree borrows the text, this one does not,
 /// and keeps the order of the file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Node {
     Text(String),
     Integer(i64),
@@ -147,13 +149,13 @@ enum Node {
     Table(Vec<Entry>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Spot {
     node: Node,
     span: Range<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     key: String,
     key_span: Range<usize>,
@@ -220,7 +222,7 @@ impl Node {
 }
 
 /// A parsed document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Document {
     source: Arc<Source>,
     entries: Vec<Entry>,

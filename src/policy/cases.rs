@@ -5,13 +5,14 @@
 //! and chains are not part of it: it says in a word what they came to, and unless it does, its statement
 //! counts as verified and its certificate as trusted. Pure: compiling is the caller's, files are too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::Policy;
-use crate::model::document::{Document, Faults, Place};
+use crate::model::document::{Document, Faults, Located, Place, Section};
 use crate::model::trace::Trace;
 
 mod case;
@@ -30,6 +31,16 @@ use matrix::Matrix;
 pub struct Suite {
     params: Map<String, Value>,
     cases: Vec<Case>,
+    equivalents: Vec<Equivalent>,
+}
+
+/// A mutant that changes nothing, as a person says and gives the reason for.
+#[derive(Debug)]
+pub struct Equivalent {
+    /// Its id.
+    pub mutant: Located<String>,
+    /// Why no case can notice it.
+    pub reason: String,
 }
 
 /// What running a suite came to.
@@ -122,6 +133,7 @@ impl Suite {
             .into_iter()
             .filter_map(|section| Case::read(&section, &defaults).inspect(|_| section.finish()))
             .collect();
+        let equivalents = equivalents(&root);
         root.finish();
         if count == 0 {
             faults.error(None, format!("`{name}` has no case"), Some("add a [[case]]".to_owned()));
@@ -130,7 +142,7 @@ impl Suite {
         for case in cases.iter().filter(|case| !names.insert(case.name.value.as_str())) {
             faults.error(Some(&case.name.place), format!("two cases are named `{}`", case.name.value), None);
         }
-        (cases.len() == count && !faults.any_error()).then_some(Self { params: defaults.params, cases })
+        (cases.len() == count && !faults.any_error()).then_some(Self { params: defaults.params, cases, equivalents })
     }
 
     /// The parameters that every case starts from.
@@ -141,6 +153,44 @@ impl Suite {
     /// Every case as data, in file order.
     pub fn examples(&self) -> impl Iterator<Item = Example> {
         self.cases.iter().map(Case::example)
+    }
+
+    /// Mutants that need not be noticed.
+    pub fn equivalents(&self) -> &[Equivalent] {
+        &self.equivalents
+    }
+
+    /// Whether a case does not come out as it says under another policy, or cannot be judged by it. Cases in which
+    /// `about` fails come first: they are the likeliest to notice.
+    pub fn notices(&self, about: &str, compile: &dyn Fn(&Map<String, Value>) -> Option<Policy>) -> bool {
+        let mut policies: BTreeMap<String, Policy> = BTreeMap::new();
+        let (first, rest): (Vec<&Case>, Vec<&Case>) = self.cases.iter().partition(|case| case.is_about(about));
+        for case in first.into_iter().chain(rest) {
+            let key = Value::Object(case.params.clone()).to_string();
+            let policy = match policies.entry(key) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(free) => match compile(&case.params) {
+                    Some(policy) => free.insert(policy),
+                    None => return true,
+                },
+            };
+            let (trace, metadata) = case.judge(policy);
+            if !case.differences(&trace, &metadata).is_empty() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Each set of parameters that a case has, once.
+    pub fn parameter_sets(&self) -> Vec<&Map<String, Value>> {
+        let mut sets: Vec<&Map<String, Value>> = Vec::new();
+        for case in &self.cases {
+            if !sets.contains(&&case.params) {
+                sets.push(&case.params);
+            }
+        }
+        sets
     }
 
     /// How many cases there are.
@@ -179,4 +229,13 @@ impl Suite {
         }
         Results { cases: results, untried: matrix.untried(), matrix: matrix.text() }
     }
+}
+
+fn equivalents(root: &Section<'_>) -> Vec<Equivalent> {
+    let read = |section: Section<'_>| {
+        let (mutant, reason) = (section.required_text("mutant"), section.required_text("reason"));
+        section.finish();
+        Some(Equivalent { mutant: mutant?, reason: reason?.value })
+    };
+    root.list("equivalent").into_iter().filter_map(read).collect()
 }

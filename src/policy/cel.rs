@@ -146,11 +146,22 @@ impl Members {
 }
 
 /// What the expressions of one policy share: parameters, patterns, named expressions.
-#[derive(Debug)]
 pub struct Library {
     params: Box<dyn Val>,
     patterns: Vec<functions::Pattern>,
     lets: Vec<(String, Code)>,
+}
+
+/// By hand: the engine's tables are in no order, and two policies are compared by how they are printed.
+impl fmt::Debug for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let params = values::to_json(&*self.params);
+        f.debug_struct("Library")
+            .field("params", &params)
+            .field("patterns", &self.patterns)
+            .field("lets", &self.lets)
+            .finish()
+    }
 }
 
 impl Library {

@@ -24,6 +24,7 @@ mod forward;
 mod gates;
 mod layers;
 pub mod lint;
+pub mod mutants;
 pub mod packs;
 mod read;
 pub mod reference;

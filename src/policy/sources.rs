@@ -10,7 +10,7 @@ use crate::model::document::{Document, Faults, Place};
 #[derive(Debug)]
 pub struct Sources {
     /// Nearest first.
-    documents: Vec<Document>,
+    pub(super) documents: Vec<Document>,
 }
 
 impl Sources {

@@ -129,6 +129,11 @@ impl Case {
         }
     }
 
+    /// Whether a check or rule is to fail.
+    pub(super) fn is_about(&self, id: &str) -> bool {
+        self.failed.contains(id) || self.shadow.contains(id)
+    }
+
     /// What the pipeline does, with the case's word for every proof.
     pub(super) fn judge(&self, policy: &Policy) -> (Trace, Map<String, Value>) {
         let mut trace = Trace::new();
@@ -145,7 +150,7 @@ impl Case {
             token: self.given.token.as_ref(),
             remote: self.given.remote,
             client: self.given.client.as_ref(),
-            software_keys: &self.given.software_keys,
+            software_keys: self.given.software_keys(policy),
             now: self.now,
         };
         let (metadata, judged) = policy.judge(&facts, &mut trace);

@@ -113,6 +113,7 @@ impl Proofs {
                 Gate::StatementSignature | Gate::RequestSignature if !accepted => {
                     (Outcome::Fail, "the policy does not allow this algorithm")
                 }
+                Gate::RequestSignature if given.has_keys_out_of_reach(policy) => (Outcome::Fail, "no key set in reach"),
                 _ => said.unwrap_or(PASS),
             };
             trace.push(policy.gate(gate), outcome, (!why.is_empty()).then(|| why.into()));

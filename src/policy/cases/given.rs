@@ -14,6 +14,7 @@ use crate::model::key::{Jwk, KeyMaterial, KeySet};
 use crate::model::peer::Peer;
 use crate::model::statement::Statement;
 use crate::model::time::Timestamp;
+use crate::policy::Policy;
 
 mod certificate;
 
@@ -44,7 +45,7 @@ pub(super) struct Given {
     pub(super) token: Option<Map<String, Value>>,
     pub(super) remote: Option<IpAddr>,
     pub(super) client: Option<Binding>,
-    pub(super) software_keys: Known<Arc<KeySet>>,
+    software_keys: Known<Arc<KeySet>>,
 }
 
 /// The facts that a table holds, as they are.
@@ -88,6 +89,21 @@ fn remove(from: &mut Value, path: &str) -> bool {
 }
 
 impl Given {
+    /// The software's keys as the policy comes by them: none where the statement names no address that it may fetch.
+    pub(super) fn software_keys(&self, policy: &Policy) -> &Known<Arc<KeySet>> {
+        let wanted = policy.request().map(|request| &request.keys).or(policy.software_keys());
+        let address = wanted.and_then(|keys| self.statement.as_ref()?.text(&keys.claim));
+        match (&self.software_keys, wanted) {
+            (Known::Value(_), Some(keys)) if !address.is_some_and(|address| keys.allows(address)) => &Known::Absent,
+            (known, _) => known,
+        }
+    }
+
+    /// Whether there are keys, and at an address that the policy does not fetch.
+    pub(super) fn has_keys_out_of_reach(&self, policy: &Policy) -> bool {
+        matches!((&self.software_keys, self.software_keys(policy)), (Known::Value(_), Known::Absent))
+    }
+
     pub(super) fn read(facts: &Map<String, Value>, section: &Section<'_>) -> Option<Self> {
         let object = |key: &str| facts.get(key).and_then(Value::as_object);
         let fault = |key: &str, why: &str| {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::mutation::Mutation;
 use super::tested::{Finding, Tested};
 
 /// Everything, for all policies.
@@ -46,7 +47,28 @@ fn one(tested: &Tested) -> Value {
             "line": place.as_ref().map(crate::model::document::Place::line),
         })).collect::<Vec<_>>(),
         "problems": tested.problems.iter().map(crate::cli::problems::json).collect::<Vec<_>>(),
+        "mutation": tested.mutation.as_ref().map(mutation),
         "changed": tested.changed.as_ref().map(finding),
+    })
+}
+
+fn mutation(mutation: &Mutation) -> Value {
+    json!({
+        "mutants": mutation.mutants,
+        "equivalent": mutation.equivalent,
+        "survivors": mutation.survivors.iter().map(|mutant| json!({
+            "id": mutant.id,
+            "file": mutant.place.source.name,
+            "line": mutant.place.line(),
+            "change": mutant.change,
+            "wanted": mutant.wanted,
+        })).collect::<Vec<_>>(),
+        "outdated": mutation.outdated.iter().map(|(id, why)| json!({
+            "id": id.value,
+            "file": id.place.source.name,
+            "line": id.place.line(),
+            "message": why,
+        })).collect::<Vec<_>>(),
     })
 }
 

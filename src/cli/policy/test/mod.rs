@@ -4,6 +4,7 @@ pub mod github;
 pub mod golden;
 pub mod json;
 pub mod junit;
+pub mod mutation;
 pub mod pairs;
 pub mod tested;
 pub mod text;
@@ -34,6 +35,9 @@ pub struct Arguments {
     /// Write the files of --golden anew.
     #[arg(long, requires = "golden")]
     bless: bool,
+    /// Change one thing of each policy after the other, and see whether a case notices.
+    #[arg(long, conflicts_with = "filter")]
+    mutate: bool,
     /// Name the cases that came out as they say, too.
     #[arg(long, short)]
     verbose: bool,
@@ -46,6 +50,7 @@ const EXAMPLES: &str = "\
 Examples:
   dcrgate policy test policies
   dcrgate policy test policies/my-bank.toml --filter webhook --verbose
+  dcrgate policy test policies/my-bank.toml --mutate
   dcrgate policy test policies --output junit > policies.xml
 
 Exit status: 0 all is as the cases say and every gate, check and rule was seen to pass and to fail,
@@ -88,7 +93,7 @@ impl ValueEnum for Output {
 pub fn test(arguments: &Arguments, out: &mut dyn Write) -> Result<Status, CliError> {
     let filter = arguments.filter.as_deref().unwrap_or_default();
     let pairs = Pair::find(&arguments.paths)?;
-    let mut all = pairs.iter().map(|pair| Tested::of(pair, filter)).collect::<Result<Vec<_>, _>>()?;
+    let mut all = pairs.iter().map(|pair| Tested::of(pair, filter, arguments.mutate)).collect::<Result<Vec<_>, _>>()?;
     if !filter.is_empty() {
         all.retain(|tested| !tested.cases.is_empty() || !tested.problems.is_empty());
         if all.is_empty() {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use serde_json::{Map, Value};
 
+use super::mutation::Mutation;
 use super::pairs::Pair;
 use crate::cli::policy::chosen::Chosen;
 use crate::cli::{CliError, read_text};
@@ -34,6 +35,8 @@ pub struct Tested {
     pub matrix: String,
     /// How the matrix differs from the one on file.
     pub changed: Option<Finding>,
+    /// What the mutation run came to, where one was made: of a policy whose cases all come out as they say.
+    pub mutation: Option<Mutation>,
 }
 
 /// One thing that is not as it should be.
@@ -66,7 +69,7 @@ impl Tested {
     ///
     /// # Errors
     /// [`CliError::Unable`] when a file is there and cannot be read.
-    pub fn of(pair: &Pair, filter: &str) -> Result<Self, CliError> {
+    pub fn of(pair: &Pair, filter: &str, mutate: bool) -> Result<Self, CliError> {
         let faults = Faults::new();
         let (file, cases_file) = (pair.policy.display().to_string(), pair.cases.display().to_string());
         let mut tested = Self {
@@ -78,6 +81,7 @@ impl Tested {
             problems: Vec::new(),
             matrix: String::new(),
             changed: None,
+            mutation: None,
             file,
             cases_file,
         };
@@ -96,6 +100,9 @@ impl Tested {
                 tested.title = policy.to_string();
                 tested.rules = policy.rules().count();
                 suite.iter().for_each(|suite| tested.run(suite, &sources, filter, &faults));
+                if mutate && tested.passed() == tested.cases.len() {
+                    tested.mutation = suite.as_ref().map(|suite| Mutation::run(suite, &sources));
+                }
             }
         } else {
             let what = format!("`{}` has no policy: there is no {}", tested.cases_file, tested.file);
@@ -173,6 +180,19 @@ impl Tested {
         let untried = self.untried.iter().map(|(untried, place)| {
             Finding::at(place.as_ref(), &self.file, format!("untried: {}", untried.id), vec![untried.to_string()])
         });
-        untried.chain(self.changed.clone())
+        untried.chain(self.changed.clone()).chain(self.mutation.iter().flat_map(|mutation| self.of_mutation(mutation)))
+    }
+
+    fn of_mutation(&self, mutation: &Mutation) -> Vec<Finding> {
+        let survivors = mutation.survivors.iter().map(|mutant| {
+            let lines =
+                vec![format!("no case notices this change: {}", mutant.change), format!("wanted: {}", mutant.wanted)];
+            Finding::at(Some(&mutant.place), &self.file, format!("survivor: {}", mutant.id), lines)
+        });
+        let outdated = mutation.outdated.iter().map(|(id, why)| {
+            let lines = vec![format!("{why}: take the declaration away")];
+            Finding::at(Some(&id.place), &self.cases_file, format!("outdated: {}", id.value), lines)
+        });
+        survivors.chain(outdated).collect()
     }
 }

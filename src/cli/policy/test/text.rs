@@ -41,6 +41,14 @@ pub(super) fn summary(tested: &Tested) -> String {
     if !tested.untried.is_empty() {
         parts.push(format!("{} untried", tested.untried.len()));
     }
+    if let Some(mutation) = &tested.mutation {
+        let (survivors, equivalent) = (mutation.survivors.len(), mutation.equivalent);
+        parts.push(counted(mutation.mutants, "mutant", "mutants"));
+        parts.push(format!("{survivors} of them survived"));
+        if equivalent > 0 {
+            parts.push(format!("{equivalent} declared equivalent"));
+        }
+    }
     if !tested.problems.is_empty() {
         parts.push(counted(tested.problems.len(), "fault", "faults"));
     }
