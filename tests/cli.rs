@@ -310,6 +310,7 @@ fn every_command_has_help_that_fits() {
         &["explain"],
         &["audit", "list"],
         &["audit", "show"],
+        &["policy", "diff"],
         &["policy", "functions"],
         &["policy", "lint"],
         &["policy", "list"],

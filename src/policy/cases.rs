@@ -67,6 +67,15 @@ pub struct CaseResult {
     pub first: Option<Failure>,
 }
 
+impl CaseResult {
+    /// Whether it was not judged, since the policy cannot be used with its parameters.
+    pub fn is_unusable(&self) -> bool {
+        self.differences.first().is_some_and(|difference| difference == UNUSABLE)
+    }
+}
+
+const UNUSABLE: &str = "the policy cannot be used with the parameters of this case";
+
 /// A step that refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -218,8 +227,7 @@ impl Suite {
             let key = Value::Object(case.params.clone()).to_string();
             let policy = policies.entry(key).or_insert_with(|| compile(&case.params).map(Arc::new));
             let Some(policy) = policy else {
-                let why = "the policy cannot be used with the parameters of this case".to_owned();
-                results.push(case.result(vec![why], &Trace::new()));
+                results.push(case.result(vec![UNUSABLE.to_owned()], &Trace::new()));
                 continue;
             };
             matrix.know(policy);

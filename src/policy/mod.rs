@@ -19,6 +19,7 @@ use crate::model::trace::{Outcome, Rule, Trace};
 mod aliases;
 pub mod cases;
 pub mod cel;
+pub mod diff;
 pub mod effective;
 mod forward;
 mod gates;

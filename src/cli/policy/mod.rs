@@ -1,6 +1,7 @@
 //! `policy`: commands about policy files. One command is one file.
 
 pub mod chosen;
+pub mod diff;
 pub mod functions;
 pub mod lint;
 pub mod list;
@@ -19,6 +20,8 @@ use super::{CliError, Status};
 /// Commands about policies.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
+    /// What changes from one policy to another, in sentences, and which cases come out differently.
+    Diff(diff::Arguments),
     /// Every fact with its type, every function, operator and limit of the rule language.
     Functions(functions::Arguments),
     /// Look for settings that protect less than they seem to.
@@ -41,6 +44,7 @@ pub enum PolicyCommand {
 /// A file that cannot be read, a policy that cannot be used.
 pub fn policy(command: &PolicyCommand, out: &mut dyn Write) -> Result<Status, CliError> {
     match command {
+        PolicyCommand::Diff(arguments) => diff::diff(arguments, out),
         PolicyCommand::Functions(arguments) => functions::functions(arguments, out),
         PolicyCommand::Lint(arguments) => lint::lint(arguments, out),
         PolicyCommand::List(arguments) => list::list(arguments, out),
