@@ -204,7 +204,11 @@ async fn explain_says_what_it_was_not_given() {
     assert_eq!(told["answer"]["body"]["error"], "invalid_request");
 
     for (wrong, text, status) in [
-        (&["--policy", "open-finance-brazil"], "neither a file nor one of open-finance-brasil, rfc7591", 3),
+        (
+            &["--policy", "open-finance-brazil"],
+            ", mobile, open-finance-brasil, open-insurance-brasil, portal, psd2-eidas, rfc7591",
+            3,
+        ),
         (&["--policy", "certs/store.key"], "the policy cannot be used", 2),
         (&["--at", "yesterday"], "--at: not an RFC 3339 time", 2),
         (&["--params", "{"], "--params: ", 2),

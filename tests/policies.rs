@@ -31,8 +31,38 @@ fn holds(name: &str) {
 }
 
 #[test]
+fn fapi2() {
+    holds("fapi2");
+}
+
+#[test]
 fn open_finance_brasil() {
     holds("open-finance-brasil");
+}
+
+#[test]
+fn open_insurance_brasil() {
+    holds("open-insurance-brasil");
+}
+
+#[test]
+fn mcp() {
+    holds("mcp");
+}
+
+#[test]
+fn mobile() {
+    holds("mobile");
+}
+
+#[test]
+fn portal() {
+    holds("portal");
+}
+
+#[test]
+fn psd2_eidas() {
+    holds("psd2-eidas");
 }
 
 #[test]

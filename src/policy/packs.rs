@@ -13,7 +13,7 @@ macro_rules! packs {
     };
 }
 
-packs!["open-finance-brasil", "rfc7591"];
+packs!["fapi2", "mcp", "mobile", "open-finance-brasil", "open-insurance-brasil", "portal", "psd2-eidas", "rfc7591"];
 
 /// The text of a pack, by its name with or without `.toml`.
 pub fn pack(name: &str) -> Option<&'static str> {
