@@ -29,6 +29,10 @@ mod pipelines;
 mod quotas;
 #[path = "threats/replays.rs"]
 mod replays;
+#[path = "threats/signed.rs"]
+mod signed;
+#[path = "threats/signed_forgeries.rs"]
+mod signed_forgeries;
 #[path = "threats/signer.rs"]
 mod signer;
 #[path = "threats/statements.rs"]

@@ -16,7 +16,7 @@ pub mod view;
 pub use code::{Code, Event, Outcome};
 pub use ledger::{Admission, CloseError, Conclusion, Ledger, RefuseError, interrupted};
 pub use record::{
-    Client, Correlation, Ending, Policy, Record, Request, Response, Source, Statement, Subject, Tls, Token,
+    Client, Correlation, Ending, Policy, Record, Request, Response, Signed, Source, Statement, Subject, Tls, Token,
 };
 pub use strangers::StrangerLimits;
 pub use text::Text;

@@ -13,7 +13,7 @@ use serde::ser::{Serialize, SerializeSeq, Serializer};
 mod signed;
 
 use signed::presence;
-pub use signed::{Statement, Token};
+pub use signed::{Signed, Statement, Token};
 
 use super::code::{Code, Event, Outcome};
 use super::text::Text;
@@ -119,6 +119,9 @@ pub struct Request<'a> {
     pub bytes: usize,
     /// SHA-256 of the body; `None` when it was not read to its end.
     pub sha256: Option<Digest>,
+    /// What a signed request says of itself; left out where the body is JSON or its signature was not verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed<'a>>,
 }
 
 /// Whom the policy read from the verified statement.

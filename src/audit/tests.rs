@@ -68,6 +68,7 @@ impl World {
                 method: Text::new("POST"),
                 path: Text::path("/register?access_token=secret"),
                 bytes: 4211,
+                signed: None,
                 sha256: Some(Digest::of(b"body")),
             }),
             subject: Subject { organisation: Some(Text::new("org-1")), ..Subject::default() },

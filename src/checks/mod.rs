@@ -122,6 +122,10 @@ pub const ALL: &[&dyn Check] = &[
     &registration_quota::RegistrationQuota,
 ];
 
+/// The first check that looks at the request; those above it look at certificate, token and statement alone, and
+/// so can run for a signed request whose signature was refused.
+pub(crate) const FIRST_OF_REQUEST: &str = "request.claims";
+
 /// POST and PUT: the operations whose body holds metadata.
 pub(crate) const WRITES: &[Operation] = &[Operation::Register, Operation::Update];
 

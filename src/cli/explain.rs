@@ -26,7 +26,7 @@ use crate::model::time::Timestamp;
 use crate::model::trace::{Mode, Outcome, Step};
 use crate::pipeline::answer::Refusal;
 use crate::pipeline::decide::{self, Decision, Question, decide};
-use crate::pipeline::decode::FormFault;
+use crate::pipeline::decode::{self, Form, FormFault, Sent};
 use crate::policy::Policy;
 use crate::tls::{self, Authorities, Authority, AuthoritySource, CompleteChain, RevocationMode, RevocationRule};
 
@@ -34,8 +34,8 @@ use crate::tls::{self, Authorities, Authority, AuthoritySource, CompleteChain, R
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ExplainArguments {
-    /// The registration request (JSON).
-    #[arg(value_name = "REQUEST.json")]
+    /// The registration request: JSON, or a JWS in compact form where the policy wants it signed.
+    #[arg(value_name = "REQUEST")]
     request: PathBuf,
     /// The client's certificate chain (PEM, leaf first); without it the client shows none.
     #[arg(long, value_name = "FILE")]
@@ -94,10 +94,9 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
     let policy = Chosen::find(&arguments.policy)?.compile(&params)?;
     let body = std::fs::read(&arguments.request)
         .map_err(|error| CliError::Unable(format!("cannot read {}: {error}", arguments.request.display())))?;
-    let request = match strict::object(&body, &strict::REQUEST) {
+    let request = match read(&body, Form::of(&policy)) {
         Ok(request) => request,
         Err(fault) => {
-            let fault = FormFault::Json(fault);
             let refusal = Refusal::Form(&fault);
             match arguments.output {
                 Output::Text => {
@@ -134,10 +133,18 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
     })
 }
 
+/// Reads the request as the server would that was told its media type.
+fn read(body: &[u8], wanted: Form) -> Result<Sent, FormFault> {
+    // Editors and shells end a file with a line feed, which is part of no JWS.
+    let body = body.trim_ascii();
+    let form = if body.starts_with(b"{") { Form::Json } else { wanted };
+    if form == wanted { decode::body(body, form) } else { Err(FormFault::MediaType(wanted)) }
+}
+
 fn evidence(
     arguments: &ExplainArguments,
     policy: &Policy,
-    request: &Map<String, Value>,
+    request: &Sent,
     authority: &AuthorityName,
     now: Timestamp,
 ) -> Result<Evidence, CliError> {
@@ -170,7 +177,7 @@ fn evidence(
         }
     };
     let mut evidence = decide::offline(peer);
-    evidence.signer = decide::signer_of(policy, request, |signer| {
+    evidence.signer = decide::signer_of(policy, &request.members, |signer| {
         authorities.as_ref().map_or_else(|| assumed(authority, signer, now), |all| all.judge_signer(signer, now))
     });
     let set =
@@ -230,6 +237,10 @@ fn print(out: &mut dyn Write, policy: &Policy, evidence: &Evidence, decision: &D
         if let Some((signer, _)) = &decision.signer {
             writeln!(out, "             signed by {}", Text::long(signer.subject()))?;
         }
+    }
+    if let Some(signed) = &decision.signed {
+        let (key, issuer) = (Text::long(&signed.key_id), Text::long(signed.text("iss").unwrap_or("(none)")));
+        writeln!(out, "request      {} by key {key}, issuer {issuer}", signed.algorithm)?;
     }
     writeln!(out)?;
     steps::print(out, &decision.trace.steps().iter().map(line).collect::<Vec<_>>())?;

@@ -12,6 +12,8 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
 
+use super::algorithm::choose;
+use super::compact::Header;
 use crate::checks::fetch_hosts;
 use crate::model::evidence::Known;
 use crate::model::key::{KeySet, KeySetFault};
@@ -22,6 +24,10 @@ use crate::net::{FetchError, Fetcher, UrlTrust};
 pub struct SoftwareKeys {
     fetcher: Arc<Fetcher>,
     flights: Cache<String, Arc<Flight>>,
+    /// The last fetches that an unknown `kid` caused; what they found beside the old set, so that one that fails
+    /// takes nothing away.
+    again: Cache<String, Arc<Flight>>,
+    cool_down: Duration,
     good_for: Duration,
     failed_for: Duration,
 }
@@ -35,13 +41,21 @@ struct Flight {
 #[derive(Debug)]
 struct Landed {
     keys: Known<Arc<KeySet>>,
+    at: Instant,
     good_until: Instant,
 }
 
 impl SoftwareKeys {
     /// Knows nothing yet.
     pub fn new(fetcher: Arc<Fetcher>) -> Self {
-        Self { fetcher, flights: Cache::new(SETS), good_for: GOOD_FOR, failed_for: FAILED_FOR }
+        Self {
+            fetcher,
+            flights: Cache::new(SETS),
+            again: Cache::new(SETS),
+            cool_down: COOL_DOWN,
+            good_for: GOOD_FOR,
+            failed_for: FAILED_FOR,
+        }
     }
 
     /// The set at this URL of a verified statement.
@@ -51,15 +65,45 @@ impl SoftwareKeys {
     /// [`Known::Absent`] when the URL may not be fetched or has no set of usable keys, which a
     /// repetition would not change; [`Known::Unavailable`] when the set could not be fetched.
     pub async fn fetch(&self, url: &str, hosts: &[String]) -> Known<Arc<KeySet>> {
-        let Ok(url) = Url::parse(url) else { return Known::Absent };
-        if !hosts.iter().any(|entry| fetch_hosts::allows(entry, &url)) {
-            return Known::Absent;
+        let Some(url) = permitted(url, hosts) else { return Known::Absent };
+        self.flight(&url).await.0
+    }
+
+    /// The set at this URL, as [`SoftwareKeys::fetch`] gives it, for a signature with this header.
+    ///
+    /// A set that has no key for it and that is older than ten seconds is fetched once more: the software may have
+    /// changed its keys. When that fails the keys are [`Known::Unavailable`] for this header, and as before for others.
+    pub async fn fetch_for(&self, url: &str, hosts: &[String], header: &Header) -> Known<Arc<KeySet>> {
+        let Some(url) = permitted(url, hosts) else { return Known::Absent };
+        let (keys, at) = self.flight(&url).await;
+        match &keys {
+            Known::Value(set) if choose(set, header).is_none() && at.elapsed() >= self.cool_down => {
+                self.fetch_again(&url).await
+            }
+            _ => keys,
         }
+    }
+
+    async fn flight(&self, url: &Url) -> (Known<Arc<KeySet>>, Instant) {
         let now = Instant::now();
         let flight = self.flights.entry_by_ref(url.as_str()).or_insert_with_if(Arc::default, |flight| {
             flight.landed.get().is_some_and(|landed| landed.good_until <= now)
         });
-        flight.value().landed.get_or_init(|| self.land(&url)).await.keys.clone()
+        let landed = flight.value().landed.get_or_init(|| self.land(url)).await;
+        (landed.keys.clone(), landed.at)
+    }
+
+    /// At most one fetch of a URL per cool-down, whatever key ids are asked for.
+    async fn fetch_again(&self, url: &Url) -> Known<Arc<KeySet>> {
+        let now = Instant::now();
+        let flight = self.again.entry_by_ref(url.as_str()).or_insert_with_if(Arc::default, |flight| {
+            flight.landed.get().is_some_and(|landed| landed.at + self.cool_down <= now)
+        });
+        let landed = flight.value().landed.get_or_init(|| self.land(url)).await;
+        if matches!(landed.keys, Known::Value(_)) {
+            self.flights.insert(url.as_str().to_owned(), Arc::clone(flight.value()));
+        }
+        landed.keys.clone()
     }
 
     async fn land(&self, url: &Url) -> Landed {
@@ -80,8 +124,14 @@ impl SoftwareKeys {
             tracing::warn!(host = url.host_str(), outcome = ?keys, "the software's key set cannot be used");
         }
         let life = if matches!(keys, Known::Value(_)) { self.good_for } else { self.failed_for };
-        Landed { keys, good_until: Instant::now() + life }
+        let at = Instant::now();
+        Landed { keys, at, good_until: at + life }
     }
+}
+
+/// The URL, where the policy's list has its host and port.
+fn permitted(url: &str, hosts: &[String]) -> Option<Url> {
+    Url::parse(url).ok().filter(|url| hosts.iter().any(|entry| fetch_hosts::allows(entry, url)))
 }
 
 /// URLs remembered at once: more software than registers within a minute.
@@ -98,6 +148,9 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 
 /// A broken endpoint is not hammered, and a repaired one is soon believed.
 const FAILED_FOR: Duration = Duration::from_secs(10);
+
+/// Between two fetches of one set that unknown key ids cause, as for the sets of directories.
+const COOL_DOWN: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -163,6 +216,69 @@ mod tests {
         directory.set(set());
         assert!(forgets.fetch(url.as_str(), &listing(&directory)).await.value().is_some());
         assert_eq!(directory.requests(), 3);
+    }
+
+    fn header(key_id: &str) -> Header {
+        Header { algorithm: Algorithm::ES256, key_id: Some(key_id.to_owned()), typ: None, chain: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_key_asks_again_once_the_set_is_old() {
+        let directory = Directory::answering(set()).await;
+        let (url, hosts) = (directory.url(), listing(&directory));
+        let known = Known::Value(Arc::new(Signer::of(Algorithm::ES256).key_set()));
+        let fresh = keys(&["localhost"]);
+        for key_id in ["k", "unknown", "another"] {
+            assert_eq!(fresh.fetch_for(url.as_str(), &hosts, &header(key_id)).await, known, "{key_id}");
+        }
+        assert_eq!(directory.requests(), 1, "a set that was just fetched has no other keys");
+
+        let old = SoftwareKeys { cool_down: Duration::ZERO, ..keys(&["localhost"]) };
+        assert_eq!(old.fetch_for(url.as_str(), &hosts, &header("k")).await, known);
+        assert_eq!(old.fetch_for(url.as_str(), &hosts, &header("k")).await, known);
+        assert_eq!(directory.requests(), 2, "a known key asks for nothing");
+        let mut jwk = Signer::of(Algorithm::ES256).jwk();
+        jwk["kid"] = "next".into();
+        directory.set(Answer::json(&json!({ "keys": [jwk] }).to_string()));
+        let rotated = old.fetch_for(url.as_str(), &hosts, &header("next")).await;
+        assert!(choose(rotated.value().unwrap(), &header("next")).is_some());
+        assert_eq!(old.fetch(url.as_str(), &hosts).await, rotated, "for everybody from now on");
+        assert_eq!(directory.requests(), 3);
+        assert_eq!(old.fetch_for(url.as_str(), &[], &header("next")).await, Known::Absent);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_key_during_an_outage_is_nobodys_fault_and_harms_no_known_one() {
+        let directory = Directory::answering(set()).await;
+        let (url, hosts) = (directory.url(), listing(&directory));
+        let keys = SoftwareKeys { cool_down: Duration::ZERO, ..keys(&["localhost"]) };
+        let known = keys.fetch(url.as_str(), &hosts).await;
+        directory.set(Answer::of(500, "application/json", "{}"));
+        assert!(matches!(keys.fetch_for(url.as_str(), &hosts, &header("x")).await, Known::Unavailable(_)));
+        assert_eq!(keys.fetch_for(url.as_str(), &hosts, &header("k")).await, known);
+        assert_eq!(directory.requests(), 2);
+    }
+
+    #[tokio::test]
+    async fn many_unknown_keys_cause_one_fetch() {
+        let directory = Directory::answering(set()).await;
+        let (url, hosts) = (directory.url(), listing(&directory));
+        let mut keys = keys(&["localhost"]);
+        keys.fetch(url.as_str(), &hosts).await;
+        keys.flights.insert(url.to_string(), Arc::new(aged(&keys, &url, COOL_DOWN).await));
+        keys.good_for = Duration::from_secs(600);
+        directory.set(Answer::of(500, "application/json", "{}"));
+        for key_id in ["x", "y", "z"] {
+            assert!(matches!(keys.fetch_for(url.as_str(), &hosts, &header(key_id)).await, Known::Unavailable(_)));
+        }
+        assert_eq!(directory.requests(), 2);
+    }
+
+    /// What is known of the URL, as if it had been fetched earlier.
+    async fn aged(keys: &SoftwareKeys, url: &Url, by: Duration) -> Flight {
+        let (set, at) = keys.flight(url).await;
+        let at = at.checked_sub(by).unwrap();
+        Flight { landed: OnceCell::from(Landed { keys: set, at, good_until: at + GOOD_FOR }) }
     }
 
     #[tokio::test]

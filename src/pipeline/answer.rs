@@ -8,7 +8,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use super::decode::FormFault;
+use super::decode::{Form, FormFault};
 use crate::headers::decision::DECISION_ID;
 use crate::model::error_code::ErrorCode;
 use crate::model::id::DecisionId;
@@ -305,9 +305,14 @@ pub(super) const fn status_where_taken(error: &ErrorCode, passes: bool) -> Statu
 
 fn form(fault: &FormFault) -> Told {
     let (status, description) = match fault {
-        FormFault::MediaType => (
+        FormFault::MediaType(Form::Json) => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body has to be application/json in UTF-8, without a content coding".to_owned(),
+        ),
+        FormFault::MediaType(Form::Jws) => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body has to be a signed request as application/jose or application/jwt, without a content coding"
+                .to_owned(),
         ),
         FormFault::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than a registration request may be".to_owned())
@@ -315,6 +320,9 @@ fn form(fault: &FormFault) -> Told {
         FormFault::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time".to_owned()),
         FormFault::Broken => (StatusCode::BAD_REQUEST, "the body broke off".to_owned()),
         FormFault::Json(fault) => (StatusCode::BAD_REQUEST, fault.to_string()),
+        FormFault::Jws(fault) => {
+            (StatusCode::BAD_REQUEST, format!("the body has to be one JWS in compact form, and it {fault}"))
+        }
     };
     Told { status, error: ErrorCode::InvalidRequest, description, retry_after: None }
 }

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use serde_json::Map;
 
 use super::connection::Connection;
-use super::decide::{self, Decision, Question, Verdict, admits_caller, decide};
+use super::decide::{self, Decision, Question, admits_caller, decide};
+use super::decode::Sent;
 use super::gather;
 use super::routes::{Choice, PolicyUse, RegistrationRoute};
 use super::snapshot::Snapshot;
@@ -21,7 +21,7 @@ use crate::model::peer::{Judgement, Peer};
 use crate::model::statement::Signed;
 use crate::model::time::Timestamp;
 use crate::model::trace::{Outcome, Trace};
-use crate::policy::{Gate, Subject};
+use crate::policy::Gate;
 use crate::store::Standing;
 
 /// What is known of whoever asks.
@@ -62,13 +62,13 @@ impl Caller {
 
     /// The policy that judges, where its first gates let the caller through.
     pub(super) fn policy<'r>(&self, route: &'r RegistrationRoute) -> Option<&'r PolicyUse> {
-        let nothing = Map::new();
+        let nothing = Sent::nothing();
         self.chosen(route).filter(|policy| admits_caller(&self.question(policy, route, &nothing), &self.evidence()))
     }
 
     /// Why nothing of the body is read, under the policy that was chosen or, where none is, of the route.
     pub(super) fn refusal<'r>(&self, route: &'r RegistrationRoute) -> Option<(&'r PolicyUse, Decision)> {
-        let nothing = Map::new();
+        let nothing = Sent::nothing();
         if let Some(policy) = self.chosen(route) {
             return Some((policy, decide(&self.question(policy, route, &nothing), &self.evidence())));
         }
@@ -84,8 +84,7 @@ impl Caller {
             decide::refuse_token(&policy.policy, &self.without_scope(route), &mut trace);
         }
         let token = self.signed().map(Arc::clone);
-        let subject = Subject::default();
-        Some((policy, Decision { trace, verdict: Verdict::Refused, subject, statement: None, signer: None, token }))
+        Some((policy, Decision { token, ..Decision::refused(trace) }))
     }
 
     /// Whose refusal it is that is recorded.
@@ -103,7 +102,7 @@ impl Caller {
         &self,
         policy: &'q PolicyUse,
         route: &'q RegistrationRoute,
-        request: &'q Map<String, serde_json::Value>,
+        request: &'q Sent,
     ) -> Question<'q> {
         Question {
             policy: &policy.policy,

@@ -1,7 +1,7 @@
 //! The decision: synchronous and pure, the same for the server, `explain` and the cases of policies.
 //!
 //! Gates come first, because what follows needs their product: a trusted
-//! certificate, a statement, its signature. Then every check and every rule
+//! certificate, a statement, its signature, that of the request. Then every check and every rule
 //! runs, so that the caller learns of all failures in one answer.
 
 use std::net::IpAddr;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::decode::Sent;
 use crate::jose::{Algorithm, Compact, JwsFault};
 use crate::model::claim::Claim;
 use crate::model::evidence::{Evidence, Known, Token};
@@ -21,6 +22,10 @@ use crate::model::trace::{Outcome, Trace};
 use crate::policy::{self, Gate, Policy, Subject};
 
 use super::token::{self, TokenRule, Unfit};
+
+mod signed;
+
+pub use signed::request_header;
 
 /// What is asked, by whom it may be vouched for, and when.
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +40,8 @@ pub struct Question<'a> {
     pub remote: Option<IpAddr>,
     /// What the route asks of an initial access token; `None` where it asks for none.
     pub token: Option<&'a TokenRule>,
-    /// The request's members.
-    pub request: &'a Map<String, Value>,
+    /// The request; of one that has to be signed nothing counts before its signature is verified.
+    pub request: &'a Sent,
     /// The one time of this decision: when the body was complete.
     pub now: Timestamp,
 }
@@ -56,6 +61,16 @@ pub struct Decision {
     pub signer: Option<Signer>,
     /// The initial access token, where its issuer vouches for it.
     pub token: Option<Arc<Signed>>,
+    /// The verified request, where it had to be signed.
+    pub signed: Option<Signed>,
+}
+
+impl Decision {
+    /// Refused for what the trace says, before anything was verified.
+    pub fn refused(trace: Trace) -> Self {
+        let (subject, verdict) = (Subject::default(), Verdict::Refused);
+        Self { trace, verdict, subject, statement: None, signer: None, token: None, signed: None }
+    }
 }
 
 /// A certificate that signed a statement, and what each authority says of its chain.
@@ -92,54 +107,55 @@ impl Admitted {
 /// Decides.
 pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
     let mut trace = Trace::new();
+    let policy = question.policy;
     let vouched = match &evidence.token {
         Known::Value(Token::Signed(signed)) => Some(Arc::clone(signed)),
         _ => None,
     };
     let signer = evidence.signer.value().cloned();
-    let decision = |trace: Trace, verdict, subject, statement| Decision {
-        trace,
-        verdict,
-        subject,
-        statement,
-        signer,
-        token: vouched,
-    };
-    let Ok(peer) = client(question, evidence, &mut trace) else {
-        return decision(trace, Verdict::Refused, Subject::default(), None);
-    };
-    let Ok(token) = valid_token(question, evidence, &mut trace) else {
-        return decision(trace, Verdict::Refused, Subject::default(), None);
-    };
+    let refused = |trace| Decision { signer, token: vouched, ..Decision::refused(trace) };
+    let Ok(peer) = client(question, evidence, &mut trace) else { return refused(trace) };
+    let Ok(token) = valid_token(question, evidence, &mut trace) else { return refused(trace) };
     let Ok(Verified { statement, signer: signed_by }) = verified_statement(question, evidence, &mut trace) else {
-        return decision(trace, Verdict::Refused, Subject::default(), None);
+        return refused(trace);
     };
-    if question.policy.request().is_some() {
-        trace.push(question.policy.gate(Gate::RequestSignature), Outcome::Fail, Some("the request is JSON".into()));
-        return decision(trace, Verdict::Refused, Subject::default(), statement);
-    }
-    let (metadata, judged) = question.policy.judge(
-        &Facts {
-            operation: question.operation,
-            request: question.request,
-            metadata: &Map::new(),
-            statement: statement.as_ref(),
-            peer,
-            signer: signed_by,
-            token: token.map(|token| &token.claims),
-            remote: question.remote,
-            client: evidence.binding.value().map(|binding| &**binding),
-            software_keys: &evidence.software_keys,
-            now: question.now,
-        },
-        &mut trace,
-    );
+    let none = Map::new();
+    let facts = Facts {
+        operation: question.operation,
+        request: &none,
+        metadata: &none,
+        statement: statement.as_ref(),
+        peer,
+        signer: signed_by,
+        token: token.map(|token| &token.claims),
+        remote: question.remote,
+        client: evidence.binding.value().map(|binding| &**binding),
+        software_keys: &evidence.software_keys,
+        now: question.now,
+    };
+    let signed = match signed::verified(policy, question.request, evidence) {
+        Ok(signed) => signed,
+        Err(signed::Refused { gate, outcome, detail }) => {
+            // A statement that is refused anyway is told first: whoever signs again needs a new one too.
+            let subject = policy.evaluate_early(&facts, &mut trace);
+            trace.push(policy.gate(gate), outcome, Some(detail));
+            return Decision { subject, statement, ..refused(trace) };
+        }
+    };
+    let request = match &signed {
+        Some(signed) => {
+            trace.push(policy.gate(Gate::RequestSignature), Outcome::Pass, None);
+            &signed.claims
+        }
+        None => &question.request.members,
+    };
+    let (metadata, judged) = policy.judge(&Facts { request, ..facts }, &mut trace);
     let verdict = if trace.failures().next().is_some() {
         Verdict::Refused
     } else {
         Verdict::Admitted(Admitted { metadata, claims: judged.claims })
     };
-    decision(trace, verdict, judged.subject, statement)
+    Decision { verdict, subject: judged.subject, statement, signed, ..refused(trace) }
 }
 
 /// Whether the gates that need no body let this caller through: who does not pass is refused without being read.
@@ -243,7 +259,7 @@ fn verified_statement<'e>(
     let policy = question.policy;
     let Some(wanted) = policy.statement() else { return Ok(Verified::default()) };
     let present = policy.gate(Gate::StatementPresent);
-    let token = match question.request.get("software_statement") {
+    let token = match question.request.members.get("software_statement") {
         Some(Value::String(token)) => token,
         None if !wanted.required => {
             trace.push(present, Outcome::Skip, None);
@@ -359,8 +375,8 @@ pub fn signer_of(
 }
 
 /// The statement's header, for choosing its key; `None` where there is nothing to choose for.
-pub fn statement_header(request: &Map<String, Value>) -> Option<Compact<'_>> {
-    Compact::parse(request.get("software_statement")?.as_str()?).ok()
+pub fn statement_header(request: &Sent) -> Option<Compact<'_>> {
+    Compact::parse(request.members.get("software_statement")?.as_str()?).ok()
 }
 
 /// What evidence there is without any network: a certificate's judgement and a key, both given.

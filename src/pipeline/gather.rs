@@ -7,10 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use super::connection::{Connection, Presented};
-use super::decide::{self, statement_header};
+use super::decide::{self, request_header, statement_header};
+use super::decode::Sent;
 use super::routes::PolicyUse;
 use super::snapshot::Snapshot;
 use crate::jose::Algorithm;
@@ -34,7 +33,7 @@ pub fn peer(connection: &Connection, snapshot: &Snapshot, now: Timestamp) -> Kno
 pub async fn gather(
     snapshot: &Snapshot,
     policy: &PolicyUse,
-    request: &Map<String, Value>,
+    request: &Sent,
     mut evidence: Evidence,
     now: Timestamp,
 ) -> Evidence {
@@ -49,7 +48,7 @@ pub async fn gather(
         return evidence;
     }
     evidence.signer =
-        decide::signer_of(&policy.policy, request, |signer| snapshot.authorities.judge_signer(signer, now));
+        decide::signer_of(&policy.policy, &request.members, |signer| snapshot.authorities.judge_signer(signer, now));
     if tokio::time::timeout(BUDGET, fetch(snapshot, policy, request, &mut evidence)).await.is_err() {
         let late: Arc<str> = "not fetched within the budget of one request".into();
         if evidence.statement_key.value().is_none() {
@@ -60,7 +59,7 @@ pub async fn gather(
     evidence
 }
 
-async fn fetch(snapshot: &Snapshot, policy: &PolicyUse, request: &Map<String, Value>, evidence: &mut Evidence) {
+async fn fetch(snapshot: &Snapshot, policy: &PolicyUse, request: &Sent, evidence: &mut Evidence) {
     let (Some(wanted), Some(set)) = (policy.policy.statement(), &policy.statement_keys) else { return };
     let Some(compact) = statement_header(request) else { return };
     let allowed: Vec<Algorithm> = wanted.algorithms.iter().filter_map(|name| Algorithm::parse(name)).collect();
@@ -69,9 +68,17 @@ async fn fetch(snapshot: &Snapshot, policy: &PolicyUse, request: &Map<String, Va
     }
     evidence.statement_key = snapshot.key_sets.key(set, compact.header()).await;
     let (Some(software), Some(key)) = (policy.policy.software_keys(), evidence.statement_key.value()) else { return };
+    let signed = policy.policy.request().map(|wanted| request_header(wanted, request));
+    // A request that is refused for its header alone causes no fetch.
+    if matches!(signed, Some(None)) {
+        return;
+    }
     if let Ok(statement) = compact.verify(key, &allowed)
         && let Some(url) = policy.policy.claim(&statement.claims, &software.claim)
     {
-        evidence.software_keys = snapshot.software_keys.fetch(url, &software.fetch_hosts).await;
+        evidence.software_keys = match signed.flatten() {
+            Some(header) => snapshot.software_keys.fetch_for(url, &software.fetch_hosts, &header).await,
+            None => snapshot.software_keys.fetch(url, &software.fetch_hosts).await,
+        };
     }
 }

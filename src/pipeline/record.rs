@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use super::decide::Decision;
 use super::registration::Attempt;
 use super::routes::PolicyUse;
 use super::snapshot::Snapshot;
 use crate::audit::{
-    Client, Correlation, Ending, Event, Outcome, Policy, Record, Request, Response, Source, Statement, Subject, Text,
-    Tls, Token,
+    Client, Correlation, Ending, Event, Outcome, Policy, Record, Request, Response, Signed, Source, Statement, Subject,
+    Text, Tls, Token,
 };
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
@@ -67,6 +69,13 @@ pub(super) fn decided<'a>(
             path: Text::path(&attempt.path),
             bytes: attempt.body.len(),
             sha256: (!attempt.body.is_empty()).then_some(attempt.body_digest),
+            signed: decision.signed.as_ref().map(|signed| Signed {
+                issuer: signed.text("iss").map(Text::new),
+                kid: Text::new(&signed.key_id),
+                alg: Text::new(signed.algorithm),
+                jti: signed.text("jti").map(Text::new),
+                iat: issued_at(&signed.claims),
+            }),
         }),
         subject: Subject {
             organisation: decision.subject.organisation.as_deref().map(Text::new),
@@ -79,7 +88,7 @@ pub(super) fn decided<'a>(
             kid: Some(Text::new(&statement.key_id)),
             alg: Text::new(statement.algorithm),
             jti: statement.text("jti").map(Text::new),
-            iat: statement.claims.get("iat").and_then(serde_json::Value::as_i64).map(Timestamp::from_unix_seconds),
+            iat: issued_at(&statement.claims),
             sha256: statement.digest,
             signer: decision
                 .signer
@@ -102,6 +111,10 @@ pub(super) fn decided<'a>(
         configuration: attempt.snapshot.configuration,
         checks: &decision.trace,
     }
+}
+
+fn issued_at(claims: &Map<String, Value>) -> Option<Timestamp> {
+    claims.get("iat").and_then(Value::as_i64).map(Timestamp::from_unix_seconds)
 }
 
 fn certificate<'a>(peer: &'a Peer, trusted: Option<(&'a AuthorityName, &'a Trusted)>) -> Client<'a> {

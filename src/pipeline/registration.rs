@@ -26,7 +26,7 @@ use super::caller::Caller;
 use super::challenge::challenge;
 use super::connection::Connection;
 use super::decide::{Decision, Verdict, decide};
-use super::decode::{self, FormFault};
+use super::decode::{self, Form, FormFault};
 use super::receive::{linger, read};
 use super::record::{self, Told};
 use super::routes::{Host, PolicyUse, RegistrationRoute, Route};
@@ -112,7 +112,7 @@ pub async fn register(
         linger(body, &attempt.headers);
         return attempt.refuse_caller(settings).await;
     };
-    let read = match decode::media_type(&attempt.headers) {
+    let read = match decode::media_type(&attempt.headers, Form::of(&policy.policy)) {
         Ok(()) => read(&mut body, settings.body_bytes, snapshot.limits.body_timeout).await,
         Err(fault) => Err(fault),
     };
@@ -125,7 +125,7 @@ pub async fn register(
         }
         Err(fault) => {
             // A body that broke off or stopped has nothing more to be thrown away.
-            if matches!(fault, FormFault::MediaType | FormFault::TooLarge) {
+            if matches!(fault, FormFault::MediaType(_) | FormFault::TooLarge) {
                 linger(body, &attempt.headers);
             }
             return attempt.refuse_form(policy, &fault).await;
@@ -166,7 +166,10 @@ impl Attempt {
         {
             return answer;
         }
-        let request = match decode::body(&self.body) {
+        // Asked again, as the policy was chosen again: another one may want another form.
+        let form = Form::of(&policy.policy);
+        let decoded = decode::media_type(&self.headers, form).and_then(|()| decode::body(&self.body, form));
+        let request = match decoded {
             Ok(request) => request,
             Err(fault) => return self.refuse_form(policy, &fault).await,
         };
@@ -245,14 +248,8 @@ impl Attempt {
     }
 
     async fn refuse_form(&self, policy: &PolicyUse, fault: &FormFault) -> Response<Body> {
-        let decision = Decision {
-            trace: Trace::new(),
-            verdict: Verdict::Refused,
-            subject: crate::policy::Subject::default(),
-            statement: None,
-            signer: None,
-            token: self.caller.signed().map(Arc::clone),
-        };
+        let token = self.caller.signed().map(Arc::clone);
+        let decision = Decision { token, ..Decision::refused(Trace::new()) };
         self.refuse(policy, self.standing(), &decision, &Refusal::Form(fault)).await
     }
 

@@ -233,6 +233,11 @@ fn request(all: &BTreeMap<&'static str, Settings<'_>>, statement: Option<&Statem
         let help = format!("add `[checks.{}]`", STATEMENT_SIGNATURE.id);
         signature.faults().error(signature.place().as_ref(), message, Some(help));
     }
+    if statement.is_some_and(|statement| statement.signer == Signer::Certificate) {
+        let message = "the key of a signed request is found by a statement that a directory signs";
+        let help = "whose certificate signs a statement can sign it with all of the request in it";
+        signature.faults().error(signature.place().as_ref(), message, Some(help.to_owned()));
+    }
     let algorithms = algorithms(signature);
     signature.require("claim");
     signature.require("fetch_hosts");

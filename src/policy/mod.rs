@@ -52,6 +52,8 @@ pub struct Policy {
     gates: Gates,
     software_keys: Option<SoftwareKeysPolicy>,
     checks: Vec<Active>,
+    /// How many of them come before the request is looked at.
+    before_request: usize,
     rulings: Vec<Ruling>,
     aliases: Aliases,
     forward: Forward,
@@ -167,15 +169,29 @@ impl Policy {
         (metadata, judged)
     }
 
+    /// Runs the checks that do not look at the request, for one whose signature was refused: what is wrong with its
+    /// certificate or statement comes first. Nothing is claimed, since nothing will be admitted.
+    pub fn evaluate_early(&self, facts: &Facts<'_>, trace: &mut Trace) -> Subject {
+        let statement = facts.statement.map(|statement| self.aliases.statement(statement));
+        let facts = &Facts { statement: statement.as_deref(), ..*facts };
+        let subject = self.subject.of(&self.library, facts);
+        let asker = self.asker(&subject);
+        for check in self.checks.iter().take(self.before_request) {
+            check.run(&asker, facts, trace, &mut Vec::new());
+        }
+        subject
+    }
+
+    fn asker<'a>(&'a self, subject: &'a Subject) -> Asker<'a> {
+        let (organisation, software) = (subject.organisation.as_deref(), subject.software.as_deref());
+        Asker { policy: &self.about.id, organisation, software }
+    }
+
     /// Runs every check, then every rule; all failures are in the trace.
     fn evaluate(&self, facts: &Facts<'_>, trace: &mut Trace) -> Judged {
         let mut judged = Judged { claims: Vec::new(), subject: self.subject.of(&self.library, facts) };
         let mut blocked = Vec::with_capacity(self.checks.len() + self.rulings.len());
-        let asker = Asker {
-            policy: &self.about.id,
-            organisation: judged.subject.organisation.as_deref(),
-            software: judged.subject.software.as_deref(),
-        };
+        let asker = self.asker(&judged.subject);
         self.aliases.judge(facts, trace);
         for check in &self.checks {
             blocked.push(!check.run(&asker, facts, trace, &mut judged.claims));

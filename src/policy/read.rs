@@ -10,7 +10,7 @@ use super::forward::Forward;
 use super::gates::{GATES, Gates};
 use super::{Description, Limits, Policy, layers};
 use crate::checks::active::Texts;
-use crate::checks::{ALL, About, Active, Settings, SoftwareKeysPolicy};
+use crate::checks::{ALL, About, Active, FIRST_OF_REQUEST, Settings, SoftwareKeysPolicy};
 use crate::model::document::{Document, Faults, Located, Section, nearest};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
@@ -87,7 +87,7 @@ pub(super) fn compile_documents(
     };
     let claims = root.texts("claims");
 
-    let (gates, checks, software_keys) = read_checks(root.section("checks"), &default);
+    let Checks { gates, active: checks, before_request, software_keys } = read_checks(root.section("checks"), &default);
 
     let signed = gates.request().is_some();
     let aliases = read_aliases(root.section("aliases"), claims.as_deref());
@@ -125,6 +125,7 @@ pub(super) fn compile_documents(
         gates,
         software_keys,
         checks,
+        before_request,
         rulings,
         aliases,
         forward,
@@ -195,7 +196,16 @@ fn told(faults: &Faults, key: &str, text: Located<String>) -> Option<Arc<str>> {
     None
 }
 
-fn read_checks(checks: Settings<'_>, default: &Defaults) -> (Gates, Vec<Active>, Option<SoftwareKeysPolicy>) {
+/// `[checks]`.
+struct Checks {
+    gates: Gates,
+    active: Vec<Active>,
+    /// How many of them come before the request is looked at.
+    before_request: usize,
+    software_keys: Option<SoftwareKeysPolicy>,
+}
+
+fn read_checks(checks: Settings<'_>, default: &Defaults) -> Checks {
     let abouts: Vec<&'static About> = GATES.iter().copied().chain(ALL.iter().map(|check| check.about())).collect();
     let mut groups: BTreeMap<&str, Settings<'_>> = BTreeMap::new();
     let mut all: BTreeMap<&'static str, Settings<'_>> = BTreeMap::new();
@@ -208,8 +218,12 @@ fn read_checks(checks: Settings<'_>, default: &Defaults) -> (Gates, Vec<Active>,
     let gates = Gates::read(&all);
     let mut active = Vec::new();
     let mut off = Vec::new();
+    let mut before_request = 0;
     for check in ALL {
         let about = check.about();
+        if about.id == FIRST_OF_REQUEST {
+            before_request = active.len();
+        }
         let Some(settings) = all.get(about.id).filter(|settings| settings.is_there()) else { continue };
         let Switch::On(mode) = settings.word("mode", SWITCHES).unwrap_or(Switch::On(default.mode)) else {
             off.push(about.id);
@@ -238,7 +252,7 @@ fn read_checks(checks: Settings<'_>, default: &Defaults) -> (Gates, Vec<Active>,
     all.into_iter().filter(|(id, _)| !off.contains(id)).for_each(|(_, settings)| settings.finish());
     groups.into_values().for_each(Settings::finish);
     checks.finish();
-    (gates, active, software_keys)
+    Checks { gates, active, before_request, software_keys }
 }
 
 /// `[let]` of the chain: the farthest file first, a name that comes again in its first place.

@@ -23,6 +23,7 @@ use dcrgate::model::peer::{Judgement, Peer, Revocation, Trusted};
 use dcrgate::model::time::{Clock as _, SystemClock, Timestamp};
 use dcrgate::model::trace::Trace;
 use dcrgate::pipeline::decide::{Question, Verdict, decide};
+use dcrgate::pipeline::decode::Sent;
 use dcrgate::policy::{self, Policy};
 use dcrgate::sandbox::{KeyKind, World};
 use divan::{Bencher, black_box};
@@ -36,7 +37,7 @@ fn main() {
 struct Case {
     policy: Policy,
     authorities: Vec<AuthorityName>,
-    request: Map<String, Value>,
+    request: Sent,
     body: Vec<u8>,
     token: String,
     key: Arc<Jwk>,
@@ -51,8 +52,8 @@ impl Case {
         let world = runtime.block_on(World::create(home.path(), 0, Arc::new(SystemClock))).expect("a world");
         let software = world.enrol("bench");
         let identity = world.transport(&software, KeyKind::Rsa).expect("a certificate");
-        let request = world.request(&software).expect("a request");
-        let token = request["software_statement"].as_str().expect("a statement").to_owned();
+        let members = world.request(&software).expect("a request");
+        let token = members["software_statement"].as_str().expect("a statement").to_owned();
         let compact = Compact::parse(&token).expect("a token");
         let keys = KeySet::from_json(jwks(&world).as_bytes()).expect("keys");
         let key = choose(&keys, compact.header()).expect("the key");
@@ -72,7 +73,8 @@ impl Case {
             software_keys: Known::Value(Arc::new(KeySet::from_json(software_keys.as_bytes()).expect("keys"))),
             binding: Known::Absent,
         };
-        let body = serde_json::to_vec(&request).expect("JSON");
+        let body = serde_json::to_vec(&members).expect("JSON");
+        let request = Sent { members, jws: None };
         Self { policy: pack(&world), authorities: vec![authority], request, body, token, key, evidence, now }
     }
 
@@ -156,7 +158,7 @@ fn evaluate_policy(bencher: Bencher<'_, '_>) {
         let none = Map::new();
         let facts = Facts {
             operation: Operation::Register,
-            request: black_box(&case.request),
+            request: black_box(&case.request.members),
             metadata: &none,
             statement: Some(&statement),
             peer: Some((peer, &case.authorities[0])),

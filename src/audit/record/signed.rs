@@ -27,6 +27,21 @@ pub struct Statement<'a> {
     pub signer: Option<Client<'a>>,
 }
 
+/// A signed request. Its digest is that of the body.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Signed<'a> {
+    /// `iss`.
+    pub issuer: Option<Text<'a>>,
+    /// `kid` of the key.
+    pub kid: Text<'a>,
+    /// `alg` of the header.
+    pub alg: Text<'a>,
+    /// `jti`.
+    pub jti: Option<Text<'a>>,
+    /// `iat`.
+    pub iat: Option<Timestamp>,
+}
+
 /// The initial access token, as its issuer signed it. Never the token itself.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct Token<'a> {

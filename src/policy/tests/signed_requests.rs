@@ -51,6 +51,9 @@ fn faults_of_a_policy_with_signed_requests() {
     assert_eq!(problems(alone), [format!("p.toml:5: {unfounded}")]);
     let optional = format!("[checks.statement.present]\nrequired = false\n{SIGNED}");
     assert_eq!(problems(&optional), [format!("p.toml:9: {unfounded}")]);
+    let certified = SIGNED.replacen("algorithms = ['PS256']", "algorithms = ['PS256']\nsigner = 'certificate'", 1);
+    let unsuited = "the key of a signed request is found by a statement that a directory signs (whose certificate signs a statement can sign it with all of the request in it)";
+    assert_eq!(problems(&certified), [format!("p.toml:8: {unsuited}")]);
     let unknown = SIGNED.replace("'ES256'", "'HS256'");
     assert_eq!(
         problems(&unknown),
