@@ -67,6 +67,22 @@ pub struct CaseResult {
     pub first: Option<Failure>,
 }
 
+/// A case that is to be accepted.
+#[derive(Debug)]
+pub struct Admitted<'s>(&'s Case);
+
+impl Admitted<'_> {
+    /// The parameters under which it is.
+    pub const fn params(&self) -> &Map<String, Value> {
+        &self.0.params
+    }
+
+    /// Judges it by every gate, check and rule; nothing is read and nothing compiled.
+    pub fn judge(&self, policy: &Policy) -> Trace {
+        self.0.judge(policy).0
+    }
+}
+
 impl CaseResult {
     /// Whether it was not judged, since the policy cannot be used with its parameters.
     pub fn is_unusable(&self) -> bool {
@@ -210,6 +226,11 @@ impl Suite {
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
         self.cases.is_empty()
+    }
+
+    /// The first case that is to be accepted: for measuring what a judgement takes.
+    pub fn admitted(&self) -> Option<Admitted<'_>> {
+        self.cases.iter().find(|case| case.is_accepted()).map(Admitted)
     }
 
     /// Runs every case. `compile` makes the policy with these parameters; one that cannot be made is a difference of

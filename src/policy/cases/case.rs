@@ -134,6 +134,11 @@ impl Case {
         self.failed.contains(id) || self.shadow.contains(id)
     }
 
+    /// Whether it is to be accepted.
+    pub(super) const fn is_accepted(&self) -> bool {
+        self.accepted
+    }
+
     /// What the pipeline does, with the case's word for every proof.
     pub(super) fn judge(&self, policy: &Policy) -> (Trace, Map<String, Value>) {
         let mut trace = Trace::new();
