@@ -11,21 +11,33 @@ use std::path::{Path, PathBuf};
 
 use dcrgate::cli::policy::test::golden;
 use dcrgate::cli::policy::test::pairs::Pair;
-use dcrgate::cli::policy::test::tested::Tested;
+use dcrgate::cli::policy::test::tested::{Finding, Tested};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
+fn tested(name: &str, mutate: bool) -> Tested {
+    Tested::of(&Pair::of(&folder("policies").join(name)), "", mutate).expect("readable files")
+}
+
+fn findings(tested: &Tested) -> Vec<String> {
+    let line = |finding: Finding| format!("{} {}: {}", finding.place(), finding.about, finding.lines.join("; "));
+    tested.findings().map(line).collect()
+}
+
+/// Every change of the policy is noticed by a case.
+fn is_held_fast(name: &str) {
+    let tested = tested(name, true);
+    assert_eq!(findings(&tested), [""; 0], "dcrgate policy test policies/{name}.toml --mutate");
+    assert!(tested.mutation.is_some_and(|mutation| mutation.mutants > 50), "{name} has mutants");
+}
+
 fn holds(name: &str) {
-    let pair = Pair::of(&folder("policies").join(name));
-    let mut tested = Tested::of(&pair, "", false).expect("readable files");
+    let mut tested = tested(name, false);
     let bless = std::env::var_os("BLESS").is_some();
     golden::compare(&mut tested, &folder("tests/golden"), bless).expect("a writable folder");
-    let findings: Vec<String> = tested
-        .findings()
-        .map(|finding| format!("{} {}: {}", finding.place(), finding.about, finding.lines.join("; ")))
-        .collect();
+    let findings = findings(&tested);
     assert!(findings.is_empty(), "BLESS=1 cargo test --test policies\n{findings:#?}");
     assert!(!tested.cases.is_empty(), "{name} has no cases");
 }
@@ -68,6 +80,16 @@ fn psd2_eidas() {
 #[test]
 fn rfc7591() {
     holds("rfc7591");
+}
+
+#[test]
+fn every_change_of_open_finance_brasil_is_noticed() {
+    is_held_fast("open-finance-brasil");
+}
+
+#[test]
+fn every_change_of_rfc7591_is_noticed() {
+    is_held_fast("rfc7591");
 }
 
 /// The files of the worked example in the reference are what they say: run by the program itself.
