@@ -31,12 +31,31 @@ async fn plays(pack: &str) {
     running.await.expect("the server ends without a panic");
 }
 
-#[tokio::test]
-async fn open_finance_brasil() {
-    plays("open-finance-brasil").await;
+/// One test for each pack, so that they run side by side.
+macro_rules! packs {
+    ($($test:ident: $name:literal),+ $(,)?) => {
+        const PLAYED: &[&str] = &[$(concat!($name, ".toml")),+];
+
+        $(#[tokio::test]
+        async fn $test() {
+            plays($name).await;
+        })+
+    };
 }
 
-#[tokio::test]
-async fn rfc7591() {
-    plays("rfc7591").await;
+packs![
+    fapi2: "fapi2",
+    mcp: "mcp",
+    mobile: "mobile",
+    open_finance_brasil: "open-finance-brasil",
+    open_insurance_brasil: "open-insurance-brasil",
+    portal: "portal",
+    psd2_eidas: "psd2-eidas",
+    rfc7591: "rfc7591",
+];
+
+#[test]
+fn every_pack_is_played() {
+    let packs: Vec<&str> = dcrgate::policy::packs::PACKS.iter().map(|(file, _)| *file).collect();
+    assert_eq!(PLAYED, packs);
 }

@@ -63,7 +63,7 @@ impl Regime {
         *request.uri_mut() = play.path.parse().map_err(http::Error::from)?;
         request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         if let Some(claims) = facts.get("token").and_then(Value::as_object) {
-            let bearer = format!("Bearer {}", self.token(claims)?);
+            let bearer = format!("Bearer {}", self.token(play, claims)?);
             request.headers_mut().insert(header::AUTHORIZATION, bearer.parse().map_err(http::Error::from)?);
         }
         Ok(Material { identity, request, expected })
@@ -186,16 +186,18 @@ impl Regime {
     }
 
     /// An initial access token (RFC 9068) with the claims of the case, and what every token has besides.
-    fn token(&self, claims: &Map<String, Value>) -> Result<String, SandboxError> {
+    fn token(&self, play: &Play, claims: &Map<String, Value>) -> Result<String, SandboxError> {
         let now = self.world.now().unix_seconds();
         let draft = Draft::empty()
             .header("typ", "at+jwt")
             .claim("iss", super::configuration::TOKEN_ISSUER)
             .claim("aud", super::configuration::TOKEN_AUDIENCE)
             .claim("iat", now)
-            .claim("exp", now + 300)
-            .claim("client_id", "initial-client");
-        let draft = claims.iter().fold(draft, |draft, (name, value)| draft.claim(name, value.clone()));
+            .claim("exp", now + 300);
+        let mut draft = claims.iter().fold(draft, |draft, (name, value)| draft.claim(name, value.clone()));
+        if let Some(id) = claims.get("jti").and_then(Value::as_str) {
+            draft = draft.claim("jti", numbered(id, play.number));
+        }
         draft.sign(self.world.directory.signer(), Signature::Ps256)
     }
 }
@@ -206,6 +208,15 @@ fn signature(said: Option<&str>, accepted: &[String]) -> Signature {
     let quick = accepted.iter().any(|name| name == Signature::Es256.name()).then_some(Signature::Es256);
     let first = || accepted.iter().find_map(|name| Signature::named(name));
     said.and_then(Signature::named).or(quick).or_else(first).unwrap_or(Signature::Ps256)
+}
+
+/// Another identifier of the same length, where there is room: a token that is used once is used whatever the policy.
+fn numbered(id: &str, number: usize) -> String {
+    let number = number.to_string();
+    match id.len().checked_sub(number.len()).filter(|keep| id.is_char_boundary(*keep)) {
+        Some(keep) => id.split_at(keep).0.to_owned() + &number,
+        None => number,
+    }
 }
 
 /// Writes `new` wherever a text is exactly `old`.
