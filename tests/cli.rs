@@ -180,6 +180,36 @@ async fn explain_shows_every_failure_and_the_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn explain_reads_signed_requests() {
+    let (home, world) = world(|text| text).await;
+    write_request(&world);
+    let policy = "id = 'signed'\nversion = '1'\ntitle = 't'\nspec = 's'\n[checks.statement.signature]\nalgorithms = ['PS256']\n\
+        [checks.request.signature]\nalgorithms = ['PS256']\nclaim = 'software_jwks_uri'\nfetch_hosts = []\n";
+    std::fs::write(world.path("signed.toml"), policy).expect("written");
+    let text = std::fs::read_to_string(world.path("request.json")).expect("a request");
+    let claims: serde_json::Map<String, Value> = serde_json::from_str(&text).expect("JSON");
+    let token = world.signed_request(claims, dcrgate::sandbox::statement::Signature::Ps256).expect("a token");
+    std::fs::write(world.path("request.jws"), format!("{token}\n")).expect("written");
+    let signed = &["--cert", "tpp.pem", "--policy", "signed.toml", "--assume-trusted", "--keys", "directory.json"];
+    let explain =
+        |file: &str, more: &[&str]| told(&dcrgate(home.path(), &[&["explain", file], &signed[..], more].concat()));
+
+    let (status, out, err) = explain("request.jws", &["--software-keys", "own.json"]);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("\nrequest      PS256 by key software-sig, issuer (none)\n"), "{out}");
+    assert!(out.contains("  pass    request.signature") && out.contains("\"redirect_uris\""), "{out}");
+    let (status, out, _) = explain("request.jws", &["--software-keys", "directory.json"]);
+    assert_eq!(status, 1, "{out}");
+    assert!(out.contains("FAIL    request.signature") && out.contains("no key that fits the header"), "{out}");
+    let (status, out, _) = explain("request.jws", &[]);
+    assert_eq!(status, 1, "{out}");
+    assert!(out.contains("ERROR   request.keys") && out.contains("HTTP 503 "), "{out}");
+    let (status, out, _) = explain("request.json", &["--software-keys", "own.json"]);
+    assert_eq!(status, 1, "{out}");
+    assert!(out.contains("HTTP 415 ") && out.contains("application/jose or application/jwt"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn explain_says_what_it_was_not_given() {
     let (home, world) = world(|text| text).await;
     write_request(&world);
