@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::report::Failure;
+use super::statementless::{self, Statementless};
 use super::{About, Check, Fault, Judge, Report, Settings, WRITES, subject};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
@@ -38,11 +39,12 @@ static ABOUT: About = About {
     error: ErrorCode::InvalidSoftwareStatement,
     field: None,
     operations: WRITES,
-    faults: &[OTHER, NAMELESS, NO_CLAIM, NO_CERTIFICATE],
+    faults: &[OTHER, NAMELESS, NO_CLAIM, NO_CERTIFICATE, statementless::ABSENT],
     settings: &[
         ("attribute", "subject attribute: uid, cn, organization_identifier, ... or a dotted OID"),
         ("prefix", "what stands before the claim's value in the attribute (nothing)"),
         ("claim", "claim of the statement (software_id)"),
+        statementless::SETTING,
     ],
 };
 
@@ -51,8 +53,13 @@ impl Check for CertificateSoftware {
         &ABOUT
     }
 
+    fn reads_statement(&self, _: &Settings<'_>) -> bool {
+        true
+    }
+
     fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
         settings.require("attribute");
+        let statementless = Statementless::read(settings);
         let prefix = settings.text("prefix").map_or_else(String::new, |text| text.value);
         let claim = settings.text("claim").map_or_else(|| "software_id".to_owned(), |text| text.value);
         let attribute = settings.text("attribute")?;
@@ -62,7 +69,7 @@ impl Check for CertificateSoftware {
             settings.faults().error(Some(&attribute.place), "unknown subject attribute", Some(help));
             return None;
         };
-        Some(Box::new(Software { oid: oid.to_owned(), prefix, claim }))
+        Some(Box::new(Software { oid: oid.to_owned(), prefix, claim, statementless }))
     }
 }
 
@@ -71,11 +78,12 @@ struct Software {
     oid: String,
     prefix: String,
     claim: String,
+    statementless: Statementless,
 }
 
 impl Judge for Software {
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
-        let Some(statement) = facts.statement else { return };
+        let Some(statement) = facts.statement else { return self.statementless.judge(report) };
         let Some((peer, _)) = facts.peer else { return report.fail(Failure::of(NO_CERTIFICATE)) };
         let Some(wanted) = statement.text(&self.claim).filter(|value| !value.is_empty()) else {
             return report.fail(Failure::of(NO_CLAIM).detail(self.claim.as_str()));

@@ -68,6 +68,10 @@ impl Check for KeysEncryption {
         &ABOUT
     }
 
+    fn reads_statement(&self, _: &Settings<'_>) -> bool {
+        true
+    }
+
     fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
         settings.require("claim");
         settings.require("fetch_hosts");

@@ -6,6 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::report::Failure;
+use super::statementless::{self, Statementless};
 use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member, text};
 use crate::model::address::is_inner;
 use crate::model::error_code::ErrorCode;
@@ -41,10 +42,11 @@ static ABOUT: About = About {
     error: ErrorCode::InvalidClientMetadata,
     field: Some("jwks_uri"),
     operations: WRITES,
-    faults: &[BOTH, BY_VALUE, DIFFERENT, INSECURE, INNER, PRIVATE],
+    faults: &[BOTH, BY_VALUE, DIFFERENT, INSECURE, INNER, PRIVATE, statementless::ABSENT],
     settings: &[
         ("by_value", "jwks in the request: accept | refuse (accept)"),
         ("claim", "claim of the statement that a jwks_uri has to equal"),
+        statementless::SETTING,
     ],
 };
 
@@ -53,9 +55,14 @@ impl Check for KeysSource {
         &ABOUT
     }
 
+    fn reads_statement(&self, settings: &Settings<'_>) -> bool {
+        settings.json("claim").is_some()
+    }
+
     fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
         let refuse_value = settings.word("by_value", &[("accept", false), ("refuse", true)]).unwrap_or(false);
-        Some(Box::new(Source { refuse_value, claim: settings.text("claim").map(|text| text.value) }))
+        let statementless = Statementless::read(settings);
+        Some(Box::new(Source { refuse_value, claim: settings.text("claim").map(|text| text.value), statementless }))
     }
 }
 
@@ -63,6 +70,7 @@ impl Check for KeysSource {
 struct Source {
     refuse_value: bool,
     claim: Option<String>,
+    statementless: Statementless,
 }
 
 impl Judge for Source {
@@ -78,17 +86,22 @@ impl Judge for Source {
                 report.fail(Failure::of(PRIVATE).field("jwks"));
             }
         }
-        if let (Some(uri), Some(claim), Some(statement)) = (uri, &self.claim, facts.statement)
-            && uri.as_str().is_none_or(|uri| statement.text(claim) != Some(uri))
-        {
-            let said = statement.text(claim).unwrap_or("(none)");
-            report.fail(Failure::of(DIFFERENT).detail(format!("jwks_uri={uri} {claim}={said}")));
+        match (uri, &self.claim, facts.statement) {
+            (Some(uri), Some(claim), Some(statement))
+                if uri.as_str().is_none_or(|uri| statement.text(claim) != Some(uri)) =>
+            {
+                let said = statement.text(claim).unwrap_or("(none)");
+                report.fail(Failure::of(DIFFERENT).detail(format!("jwks_uri={uri} {claim}={said}")));
+            }
+            (Some(_), Some(_), None) => self.statementless.judge(report),
+            _ => {}
         }
         if text(facts.metadata, "jwks_uri").is_some_and(|uri| !uri.starts_with("https://")) {
             report.fail(Failure::of(INSECURE));
         }
         // Nobody vouches for an address that is not the statement's, and the identity server fetches it (CVE-2026-1180).
-        if self.claim.is_none()
+        let vouched_for = self.claim.is_some() && facts.statement.is_some();
+        if !vouched_for
             && text(facts.metadata, "jwks_uri").and_then(|uri| Url::parse(uri).ok()).is_some_and(|url| is_inner(&url))
         {
             report.fail(Failure::of(INNER));

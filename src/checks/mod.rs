@@ -21,7 +21,9 @@ mod client_authentication;
 mod client_grants;
 pub mod fetch_hosts;
 mod keys_encryption;
+mod keys_set;
 mod keys_source;
+mod metadata_addresses;
 mod metadata_members;
 mod metadata_types;
 mod redirects_form;
@@ -37,6 +39,7 @@ mod statement_age;
 mod statement_issuer;
 mod statement_single_use;
 mod statement_validity;
+mod statementless;
 pub mod subject;
 mod token_present;
 mod token_single_use;
@@ -81,6 +84,11 @@ pub trait Check: Sync {
     /// What it is.
     fn about(&self) -> &'static About;
 
+    /// Whether it compares with a software statement under these settings, so that the policy has to verify one.
+    fn reads_statement(&self, _settings: &Settings<'_>) -> bool {
+        false
+    }
+
     /// Reads its settings. `None` when they have a fault, which is recorded.
     fn configure(&self, settings: &Settings<'_>, all: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>>;
 }
@@ -109,8 +117,10 @@ pub const ALL: &[&dyn Check] = &[
     &request_claims::RequestClaims,
     &metadata_members::MetadataMembers,
     &metadata_types::MetadataTypes,
+    &metadata_addresses::MetadataAddresses,
     &keys_source::KeysSource,
     &keys_encryption::KeysEncryption,
+    &keys_set::KeysSet,
     &redirects_form::RedirectsForm,
     &redirects_statement::RedirectsStatement,
     &client_authentication::ClientAuthentication,

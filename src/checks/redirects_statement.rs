@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::report::Failure;
+use super::statementless::{self, Statementless};
 use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member, texts};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
@@ -28,8 +29,8 @@ static ABOUT: About = About {
     error: ErrorCode::InvalidRedirectUri,
     field: Some("redirect_uris"),
     operations: WRITES,
-    faults: &[FOREIGN, NO_CLAIM],
-    settings: &[("claim", "claim of the statement that lists the addresses")],
+    faults: &[FOREIGN, NO_CLAIM, statementless::ABSENT],
+    settings: &[("claim", "claim of the statement that lists the addresses"), statementless::SETTING],
 };
 
 impl Check for RedirectsStatement {
@@ -37,23 +38,29 @@ impl Check for RedirectsStatement {
         &ABOUT
     }
 
+    fn reads_statement(&self, _: &Settings<'_>) -> bool {
+        true
+    }
+
     fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
         settings.require("claim");
-        Some(Box::new(Listed { claim: settings.text("claim")?.value }))
+        let statementless = Statementless::read(settings);
+        Some(Box::new(Listed { claim: settings.text("claim")?.value, statementless }))
     }
 }
 
 #[derive(Debug)]
 struct Listed {
     claim: String,
+    statementless: Statementless,
 }
 
 impl Judge for Listed {
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
-        let Some(statement) = facts.statement else { return };
         if member(facts.request, "redirect_uris").is_none() {
             return;
         }
+        let Some(statement) = facts.statement else { return self.statementless.judge(report) };
         let Some(listed) = statement.claims.get(&self.claim).and_then(Value::as_array) else {
             return report.fail(Failure::of(NO_CLAIM).detail(self.claim.as_str()));
         };

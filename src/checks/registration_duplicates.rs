@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::report::Failure;
+use super::statementless::{self, Statementless};
 use super::{About, Check, Fault, Judge, Report, Settings};
 use crate::model::claim::ClaimKind;
 use crate::model::error_code::ErrorCode;
@@ -31,8 +32,8 @@ static ABOUT: About = About {
     error: ErrorCode::InvalidClientMetadata,
     field: None,
     operations: &[Operation::Register],
-    faults: &[DUPLICATE, NAMELESS],
-    settings: &[("claim", "claim of the statement that names the software (software_id)")],
+    faults: &[DUPLICATE, NAMELESS, statementless::ABSENT],
+    settings: &[("claim", "claim of the statement that names the software (software_id)"), statementless::SETTING],
 };
 
 impl Check for RegistrationDuplicates {
@@ -40,9 +41,14 @@ impl Check for RegistrationDuplicates {
         &ABOUT
     }
 
+    fn reads_statement(&self, _: &Settings<'_>) -> bool {
+        true
+    }
+
     fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
         Some(Box::new(Slot {
             claim: settings.text("claim").map_or_else(|| "software_id".to_owned(), |text| text.value),
+            statementless: Statementless::read(settings),
         }))
     }
 }
@@ -50,11 +56,12 @@ impl Check for RegistrationDuplicates {
 #[derive(Debug)]
 struct Slot {
     claim: String,
+    statementless: Statementless,
 }
 
 impl Judge for Slot {
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
-        let Some(statement) = facts.statement else { return };
+        let Some(statement) = facts.statement else { return self.statementless.judge(report) };
         let software = statement.text(&self.claim).unwrap_or_default();
         if !report.claim(ClaimKind::Slot, &[software], None) {
             report.fail(Failure::of(NAMELESS).code(ErrorCode::InvalidSoftwareStatement).detail(self.claim.as_str()));

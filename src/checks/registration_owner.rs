@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::report::Failure;
+use super::statementless::{self, Statementless};
 use super::{About, Check, Fault, Judge, Report, Settings};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::{Facts, Operation};
@@ -22,10 +23,11 @@ static ABOUT: About = About {
     error: ErrorCode::InvalidSoftwareStatement,
     field: None,
     operations: &[Operation::Update],
-    faults: &[OTHER],
+    faults: &[OTHER, statementless::ABSENT],
     settings: &[
         ("software", "claim of the statement that names the software"),
         ("organisation", "claim of the statement that names the organisation"),
+        statementless::SETTING,
     ],
 };
 
@@ -34,9 +36,14 @@ impl Check for RegistrationOwner {
         &ABOUT
     }
 
+    fn reads_statement(&self, _: &Settings<'_>) -> bool {
+        true
+    }
+
     fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
         let claim = |key: &str| settings.text(key).map(|text| text.value);
-        Some(Box::new(Owner { software: claim("software"), organisation: claim("organisation") }))
+        let statementless = Statementless::read(settings);
+        Some(Box::new(Owner { software: claim("software"), organisation: claim("organisation"), statementless }))
     }
 }
 
@@ -44,11 +51,14 @@ impl Check for RegistrationOwner {
 struct Owner {
     software: Option<String>,
     organisation: Option<String>,
+    statementless: Statementless,
 }
 
 impl Judge for Owner {
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
-        let (Some(statement), Some(client)) = (facts.statement, facts.client) else { return };
+        let Some(statement) = facts.statement else { return self.statementless.judge(report) };
+        // Whoever updates has proved a binding; without one there is nothing to compare with, in a case for example.
+        let Some(client) = facts.client else { return };
         for (claim, owner) in [(&self.software, &client.software), (&self.organisation, &client.organisation)] {
             if let (Some(claim), Some(owner)) = (claim, owner)
                 && statement.text(claim) != Some(owner)

@@ -10,6 +10,7 @@ use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use crate::model::document::{Faults, Located, Place, Section, Source, nearest};
+use crate::model::facts::Operation;
 use crate::model::time;
 
 /// Bytes of a compiled pattern, the same as in rules.
@@ -34,6 +35,8 @@ pub struct Settings<'d> {
     layers: Vec<Section<'d>>,
     compute: &'d dyn Fn(&Located<String>) -> Option<Value>,
     faults: &'d Faults,
+    /// The operations that a failure of this check refuses, as the policy has it.
+    enforced_on: Vec<Operation>,
     /// Where it is not a policy that is read, but a check that is looked at: what it asks for.
     asked: Option<RefCell<Vec<Asked>>>,
 }
@@ -68,13 +71,23 @@ impl<'d> Settings<'d> {
         compute: &'d dyn Fn(&Located<String>) -> Option<Value>,
         faults: &'d Faults,
     ) -> Self {
-        Self { layers, compute, faults, asked: None }
+        Self { layers, compute, faults, asked: None, enforced_on: Vec::new() }
+    }
+
+    /// On which operations a failure of this check refuses, as the policy has it.
+    pub fn set_enforced(&mut self, on: Vec<Operation>) {
+        self.enforced_on = on;
+    }
+
+    /// Whether a failure of this check refuses the operation.
+    pub fn is_enforced(&self, on: Operation) -> bool {
+        self.enforced_on.contains(&on)
     }
 
     /// Settings that give something fitting for whatever they are asked, and keep the question: what reference
     /// pages say of types is what the code asks for. Faults that this makes mean nothing.
     pub const fn probe(compute: &'d dyn Fn(&Located<String>) -> Option<Value>, faults: &'d Faults) -> Self {
-        Self { layers: Vec::new(), compute, faults, asked: Some(RefCell::new(Vec::new())) }
+        Self { layers: Vec::new(), compute, faults, asked: Some(RefCell::new(Vec::new())), enforced_on: Vec::new() }
     }
 
     /// What a [`Settings::probe`] was asked, each key once.
@@ -152,6 +165,16 @@ impl<'d> Settings<'d> {
         None
     }
 
+    /// A list of port numbers; a single one is a list of one.
+    pub fn ports(&self, key: &str) -> Option<Vec<u16>> {
+        let port = |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
+        self.read(key, "a list of numbers from 1 to 65535", |value| match value {
+            Value::Array(items) => items.iter().map(port).collect(),
+            value => port(value).map(|port| vec![port]),
+        })
+        .map(|found| found.value)
+    }
+
     /// A duration in words, such as `"5m"`.
     pub fn duration(&self, key: &str) -> Option<Duration> {
         let wanted = "a duration such as `5m`";
@@ -221,6 +244,7 @@ impl<'d> Settings<'d> {
             layers,
             compute: self.compute,
             faults: self.faults,
+            enforced_on: Vec::new(),
             asked: self.asked.as_ref().map(|_| RefCell::default()),
         }
     }

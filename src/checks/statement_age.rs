@@ -52,6 +52,10 @@ impl Check for StatementAge {
         &ABOUT
     }
 
+    fn reads_statement(&self, _: &Settings<'_>) -> bool {
+        true
+    }
+
     fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
         settings.require("max_age");
         Some(Box::new(Window::read(settings)?))

@@ -31,6 +31,10 @@ impl Check for StatementIssuer {
         &ABOUT
     }
 
+    fn reads_statement(&self, _: &Settings<'_>) -> bool {
+        true
+    }
+
     fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
         settings.require("allow");
         Some(Box::new(Issuers(settings.texts("allow")?)))

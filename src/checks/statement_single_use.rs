@@ -44,17 +44,22 @@ impl Check for StatementSingleUse {
         &ABOUT
     }
 
+    fn reads_statement(&self, _: &Settings<'_>) -> bool {
+        true
+    }
+
     fn configure(&self, settings: &Settings<'_>, all: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
         let require_jti = settings.boolean("require_jti").unwrap_or(false);
-        let window = all.get("statement.age").filter(|age| is_enforced(age)).and_then(Window::read);
-        let skew = all.get("statement.validity").map_or(DEFAULT_SKEW, validity_skew);
-        Some(Box::new(SingleUse { require_jti, window, skew }))
+        let (age, validity) = (all.get("statement.age"), all.get("statement.validity"));
+        let refuses = |settings: Option<&Settings<'_>>| settings.is_some_and(|it| it.is_enforced(Operation::Register));
+        Some(Box::new(SingleUse {
+            require_jti,
+            window: age.filter(|age| age.is_there()).and_then(Window::read),
+            skew: validity.map_or(DEFAULT_SKEW, validity_skew),
+            by_age: refuses(age),
+            by_expiry: refuses(validity),
+        }))
     }
-}
-
-/// An age that refuses nothing does not limit how long a statement has to be remembered.
-fn is_enforced(settings: &Settings<'_>) -> bool {
-    settings.is_there() && settings.text("mode").is_none_or(|mode| mode.value == "enforce")
 }
 
 #[derive(Debug)]
@@ -62,16 +67,21 @@ struct SingleUse {
     require_jti: bool,
     window: Option<Window>,
     skew: Duration,
+    /// Whether a statement is refused for its age,
+    by_age: bool,
+    /// and once it has expired.
+    by_expiry: bool,
 }
 
 impl Judge for SingleUse {
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
         let Some(statement) = facts.statement else { return };
-        // Once it is refused for its age or expiry anyway it need not be remembered.
         let by_age = self.window.and_then(|window| issued_at(statement).map(|iat| window.end(iat)));
         let exp = statement.claims.get("exp").and_then(Value::as_i64).map(Timestamp::from_unix_seconds);
         let by_exp = exp.map(|exp| exp.plus(self.skew).plus(Duration::from_secs(1)));
-        let expires = by_age.into_iter().chain(by_exp).max();
+        // Once it is refused for its age or expiry anyway it need not be remembered; a shadow refuses nothing.
+        let ends = (self.by_age && by_age.is_some()) || (self.by_expiry && by_exp.is_some());
+        let expires = by_age.into_iter().chain(by_exp).max().filter(|_| ends);
         let claimed = match statement.claims.get("jti") {
             Some(Value::String(jti)) if jti.len() <= MAX_JTI => {
                 report.claim(ClaimKind::Jti, &[statement.text("iss").unwrap_or("-"), jti], expires)

@@ -43,6 +43,10 @@ impl Check for StatementValidity {
         &ABOUT
     }
 
+    fn reads_statement(&self, _: &Settings<'_>) -> bool {
+        true
+    }
+
     fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
         let require_exp = settings.boolean("require_exp").unwrap_or(false);
         Some(Box::new(Validity { require_exp, skew: validity_skew(settings) }))

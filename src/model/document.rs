@@ -176,30 +176,34 @@ impl Node {
         }
     }
 
-    fn from_toml(value: Spanned<DeValue<'_>>) -> Spot {
+    /// `wide` gets the places of integers that no setting can hold.
+    fn from_toml(value: Spanned<DeValue<'_>>, wide: &mut Vec<Range<usize>>) -> Spot {
         let span = value.span();
         let node = match value.into_inner() {
             DeValue::String(text) => Self::Text(text.into_owned()),
             DeValue::Integer(number) => {
-                // Out of the range of i64 is out of the range of every setting.
-                Self::Integer(i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(i64::MAX))
+                let read = i64::from_str_radix(number.as_str(), number.radix());
+                if read.is_err() {
+                    wide.push(span.clone());
+                }
+                Self::Integer(read.unwrap_or(i64::MAX))
             }
             DeValue::Float(number) => Self::Float(number.as_str().parse().unwrap_or(f64::NAN)),
             DeValue::Boolean(word) => Self::Boolean(word),
             DeValue::Datetime(time) => Self::Time(time.to_string()),
-            DeValue::Array(items) => Self::List(items.into_iter().map(Self::from_toml).collect()),
-            DeValue::Table(table) => Self::from_table(table),
+            DeValue::Array(items) => Self::List(items.into_iter().map(|item| Self::from_toml(item, wide)).collect()),
+            DeValue::Table(table) => Self::from_table(table, wide),
         };
         Spot { node, span }
     }
 
-    fn from_table(table: DeTable<'_>) -> Self {
+    fn from_table(table: DeTable<'_>, wide: &mut Vec<Range<usize>>) -> Self {
         let mut entries: Vec<Entry> = table
             .into_iter()
             .map(|(key, value)| Entry {
                 key_span: key.span(),
                 key: key.into_inner().into_owned(),
-                value: Self::from_toml(value),
+                value: Self::from_toml(value, wide),
             })
             .collect();
         entries.sort_by_key(|entry| entry.key_span.start);
@@ -237,7 +241,13 @@ impl Document {
             let place = error.span().map(|span| Place { source: Arc::clone(&source), span });
             faults.error(place.as_ref(), error.message().to_lowercase(), None);
         }
-        let entries = match Node::from_table(root.into_inner()) {
+        let mut wide = Vec::new();
+        let table = Node::from_table(root.into_inner(), &mut wide);
+        for span in wide {
+            let place = Place { source: Arc::clone(&source), span };
+            faults.error(Some(&place), format!("an integer is from {} to {}", i64::MIN, i64::MAX), None);
+        }
+        let entries = match table {
             Node::Table(entries) => entries,
             _ => Vec::new(),
         };

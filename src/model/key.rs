@@ -187,6 +187,12 @@ fn unsigned(number: &[u8]) -> (Arc<str>, usize) {
     (URL_SAFE_NO_PAD.encode(number).into(), number.len() * 8 - spare)
 }
 
+/// Bits of an RSA key's modulus; `None` where it has none that can be read.
+pub fn modulus_bits(members: &Map<String, Value>) -> Option<usize> {
+    number(members, "e")?;
+    Some(unsigned(&number(members, "n")?.0).1)
+}
+
 /// Whether a key has members that only private and symmetric keys have.
 pub fn has_private_part(key: &Map<String, Value>) -> bool {
     PRIVATE_PARTS.iter().any(|part| key.contains_key(*part))

@@ -27,6 +27,7 @@ use certificate::CertificateUses;
 
 mod certificate;
 mod compile;
+mod cost;
 mod functions;
 mod names;
 mod scope;
@@ -54,6 +55,9 @@ pub const MAX_LIST: usize = 100;
 
 /// Steps that one expression may take where every list has [`MAX_LIST`] entries: a tenth of a second.
 const MAX_COST: u64 = 500_000;
+
+/// Steps that all expressions of one policy may take together, with every list full: a fifth of a second.
+const MAX_POLICY_COST: u64 = 1_000_000;
 
 /// The stack that parses expressions.
 const PARSER_STACK: usize = 64 * 1024 * 1024;

@@ -198,9 +198,10 @@ fn statement(all: &BTreeMap<&'static str, Settings<'_>>) -> Option<StatementPoli
     let required = all.get(STATEMENT_PRESENT.id).and_then(|settings| settings.boolean("required"));
     let signature = all.get(STATEMENT_SIGNATURE.id).filter(|settings| settings.is_there());
     let Some(signature) = signature else {
-        // Any other word on statements means that one is expected, and none would ever be verified.
-        let orphan = all.iter().find(|(id, settings)| id.starts_with("statement.") && settings.is_there());
-        if let Some((id, settings)) = orphan {
+        // Any other word on statements means that one is expected, and none would ever be verified; checks say so
+        // themselves.
+        let gates = Gate::ALL.iter().map(|gate| gate.about().id).filter(|id| id.starts_with("statement."));
+        for (id, settings) in gates.filter_map(|id| all.get_key_value(id)).filter(|(_, settings)| settings.is_there()) {
             let message = format!("`{id}` needs `[checks.{}]`", STATEMENT_SIGNATURE.id);
             settings.faults().error(settings.place().as_ref(), message, None);
         }

@@ -30,6 +30,9 @@ use subject::{finish_subject, read_subject};
 /// Characters of a message or hint: one or two sentences.
 const MAX_TEXT: usize = 300;
 
+/// Settings that every check has.
+const COMMON: &[&str] = &["clause", "error", "mode", "on", "message", "hint"];
+
 const OPERATIONS: &[(&str, Operation)] = &[
     (Operation::Register.as_str(), Operation::Register),
     (Operation::Update.as_str(), Operation::Update),
@@ -97,6 +100,17 @@ pub(super) fn compile_documents(
     read_lets(&root, &mut builder);
     let drafts = read_rules(&root, &compute, &default, &mut builder);
     let forward = read_forward(&root, &mut builder);
+    if !root.section("checks").section("statement").section("signature").is_there() {
+        let (from_statement, subject) = (root.section("forward").section("from_statement"), root.section("subject"));
+        if from_statement.is_there() {
+            needs_statement("`[forward.from_statement]`", &from_statement);
+        }
+        for claim in ["organisation", "organisation_name", "software"] {
+            if subject.json(claim).is_some() {
+                needs_statement(&format!("`{claim}` of `[subject]`"), &subject);
+            }
+        }
+    }
     let subject = read_subject(&root, &mut builder);
     super::lint::read(root.section("lint"));
     root.finish();
@@ -171,6 +185,12 @@ fn operations(settings: &Settings<'_>) -> Option<Vec<Operation>> {
     Some(words.iter().filter_map(find).collect())
 }
 
+/// Where statements are not verified, whatever looks at one would look at nothing, and let everything pass.
+fn needs_statement(what: &str, settings: &Settings<'_>) {
+    let message = format!("{what} needs `[checks.statement.signature]`");
+    settings.faults().error(settings.place().as_ref(), message, None);
+}
+
 /// The policy's own words for a check, a gate or a rule.
 pub(super) fn texts_of(settings: &Settings<'_>) -> Texts {
     let public = |key: &str| settings.text(key).and_then(|text| told(settings.faults(), key, text));
@@ -216,28 +236,45 @@ fn read_checks(checks: Settings<'_>, default: &Defaults) -> Checks {
     }
     let faults = checks.faults();
     let gates = Gates::read(&all);
-    let mut active = Vec::new();
+    let verifies = all.get("statement.signature").is_some_and(Settings::is_there);
+    let mut on = Vec::new();
     let mut off = Vec::new();
-    let mut before_request = 0;
+    let mut on_before = 0;
     for check in ALL {
         let about = check.about();
         if about.id == FIRST_OF_REQUEST {
-            before_request = active.len();
+            on_before = on.len();
         }
-        let Some(settings) = all.get(about.id).filter(|settings| settings.is_there()) else { continue };
+        let Some(settings) = all.get_mut(about.id).filter(|settings| settings.is_there()) else { continue };
         let Switch::On(mode) = settings.word("mode", SWITCHES).unwrap_or(Switch::On(default.mode)) else {
-            off.push(about.id);
+            off.push(about);
             continue;
         };
         let operations = operations(settings).or_else(|| default.operations.clone());
+        if mode == Mode::Enforce {
+            settings.set_enforced(operations.clone().unwrap_or_else(|| about.operations.to_vec()));
+        }
+        on.push((check, mode, operations));
+    }
+    let mut active = Vec::new();
+    let mut before_request = 0;
+    for (index, (check, mode, operations)) in on.into_iter().enumerate() {
+        let about = check.about();
+        let Some(settings) = all.get(about.id) else { continue };
         let texts = texts_of(settings);
+        if !verifies && check.reads_statement(settings) {
+            needs_statement(&format!("`{}`", about.id), settings);
+        }
         if let Some(judge) = check.configure(settings, &all) {
             active.push(Active::new(about, mode, texts, operations, judge));
+            if index < on_before {
+                before_request = active.len();
+            }
         }
     }
     let encryption = all
         .get("keys.encryption")
-        .filter(|settings| settings.is_there() && !off.contains(&"keys.encryption"))
+        .filter(|settings| settings.is_there() && !off.iter().any(|about: &&About| about.id == "keys.encryption"))
         .and_then(|settings| Some((settings, SoftwareKeysPolicy::read(settings)?)));
     let request = gates.request().map(|request| &request.keys);
     if let (Some((settings, own)), Some(other)) = (&encryption, request)
@@ -248,8 +285,13 @@ fn read_checks(checks: Settings<'_>, default: &Defaults) -> Checks {
         faults.error(settings.place().as_ref(), message, Some(help.to_owned()));
     }
     let software_keys = encryption.map(|(_, own)| own).or_else(|| request.cloned());
-    // A check that is off may be left with settings that nobody reads.
-    all.into_iter().filter(|(id, _)| !off.contains(id)).for_each(|(_, settings)| settings.finish());
+    for about in off {
+        // A check that is off may be left with its settings, which nobody reads; a word that it never had is a slip.
+        let known = COMMON.iter().copied().chain(about.settings.iter().map(|(name, _)| *name));
+        let layers = all.get(about.id).map_or(&[][..], Settings::layers);
+        known.for_each(|name| layers.iter().for_each(|layer| _ = layer.has(name)));
+    }
+    all.into_values().for_each(Settings::finish);
     groups.into_values().for_each(Settings::finish);
     checks.finish();
     Checks { gates, active, before_request, software_keys }

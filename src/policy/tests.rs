@@ -12,6 +12,7 @@ use crate::model::facts::Operation;
 use crate::model::statement::Statement;
 use crate::model::time::Timestamp;
 
+mod checks;
 mod forwarded;
 mod signed_requests;
 mod tokens;

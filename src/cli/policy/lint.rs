@@ -124,18 +124,18 @@ mod tests {
         (status, String::from_utf8(out).unwrap().replace(&format!("{}/", home.path().display()), ""))
     }
 
-    const OPEN: &str = "id = 'p'\nversion = '1'\ntitle = 't'\nspec = 's'\n[checks.keys.encryption]\nclaim = 'c'\nfetch_hosts = ['com']\n\
+    const OPEN: &str = "id = 'p'\nversion = '1'\ntitle = 't'\nspec = 's'\n[checks.metadata.addresses]\nmembers = ['logo_uri']\nhosts = ['com']\n\
         [checks.redirects.form]\n[lint]\naccept = [{ id = 'unsigned', reason = 'a test' }]\n";
 
     #[test]
     fn findings_stand_under_their_line_and_acceptances_with_their_reason() {
         let (status, text) = run(OPEN, Output::Text);
         insta::assert_snapshot!(text, @r#"
-        warning: a list of hosts has an entry that is no host of one owner: `com` in `fetch_hosts`
-         --> p.toml:7:15
+        warning: a list of hosts has an entry that is no host of one owner: `com` in `hosts`
+         --> p.toml:7:9
           |
-        7 | fetch_hosts = ['com']
-          |               ^^^^^^^
+        7 | hosts = ['com']
+          |         ^^^^^^^
           |
           = help: name the hosts in full: from all others nothing may be fetched; or accept `hosts.broad` under [lint] with a reason
 

@@ -45,3 +45,15 @@ fn syntax_errors_do_not_hide_the_rest() {
     assert!(found.iter().any(|problem| problem.starts_with("t.toml:1: ")), "{found:?}");
     assert!(found.iter().any(|problem| problem.contains("`b` has to be a string")), "{found:?}");
 }
+
+#[test]
+fn an_integer_that_no_setting_can_hold_is_a_fault() {
+    let found = problems("most = 9223372036854775807\nleast = -9223372036854775808\n", |root| {
+        assert_eq!(root.integer("most", 0..=i64::MAX).map(|found| found.value), Some(i64::MAX));
+        assert_eq!(root.integer("least", i64::MIN..=0).map(|found| found.value), Some(i64::MIN));
+    });
+    assert_eq!(found, [""; 0]);
+    let found = problems("a = 1\nb = [9223372036854775808]\n[c]\nd = 0xFFFFFFFFFFFFFFFF\n", |_| {});
+    let range = "an integer is from -9223372036854775808 to 9223372036854775807";
+    assert_eq!(found, [format!("t.toml:2: {range}"), format!("t.toml:4: {range}")]);
+}

@@ -8,10 +8,13 @@ use ::cel::common::ast::{Expr, SourceInfo, operators};
 use ::cel::parser::{Expression, ParseErrors};
 use serde_json::{Map, Value};
 
+use super::cost::{Full, cost};
 use super::names::Walker;
 use super::scope::{ROOTS, Schema, Scope};
 use super::values::Values;
-use super::{Code, Condition, Library, MAX_COST, MAX_DEPTH, MAX_SOURCE, PARSER_STACK, Session, functions, names};
+use super::{
+    Code, Condition, Library, MAX_COST, MAX_DEPTH, MAX_POLICY_COST, MAX_SOURCE, PARSER_STACK, Session, functions, names,
+};
 use crate::model::document::{Faults, Located, Place};
 
 /// An expression that was added to a [`Builder`].
@@ -58,11 +61,27 @@ impl<'a> Builder<'a> {
         Slot(self.others.len() - 1)
     }
 
+    /// All expressions of a policy are evaluated for one request: together they are bounded too.
+    fn judge_cost(&self, texts: &[&Located<String>], trees: &[Option<Tree>]) {
+        let costs = || trees.iter().map(|tree| tree.as_ref().map_or(0, |tree| tree.cost));
+        let all = costs().fold(0, u64::saturating_add);
+        if all > MAX_POLICY_COST
+            && let Some((text, most)) = texts.iter().zip(costs()).max_by_key(|(_, cost)| *cost)
+        {
+            let message = format!("the expressions of this policy may take too long together: {all} steps");
+            let help = format!("at most {MAX_POLICY_COST}; this one takes {most}, the most of all");
+            self.faults.error(Some(&text.place), message, Some(help));
+        }
+    }
+
     /// Compiles everything; each fault is recorded at its place.
     pub fn finish(self) -> Compiled {
         let named = self.named.iter().map(|(_, text)| text);
         let texts: Vec<&Located<String>> = named.chain(self.others.iter().map(|(text, _)| text)).collect();
-        let mut trees = parse_all(&texts, self.faults).into_iter();
+        let full = Full::with(&Value::Object(self.schema.params.clone()));
+        let trees = parse_all(&texts, full, self.faults);
+        self.judge_cost(&texts, &trees);
+        let mut trees = trees.into_iter();
         let mut walker = Walker::new(&self.schema, self.faults);
 
         let mut lets = Vec::new();
@@ -131,6 +150,8 @@ pub fn constant(text: &Located<String>, params: &Map<String, Value>, faults: &Fa
 pub(super) struct Tree {
     pub(super) expression: Expression,
     pub(super) source: std::sync::Arc<SourceInfo>,
+    /// Steps at most.
+    cost: u64,
 }
 
 fn nothing() -> Code {
@@ -139,16 +160,16 @@ fn nothing() -> Code {
 
 /// The parts of `a && b && c`, so that each can be decided by itself.
 fn conjuncts(tree: Tree, split: bool) -> Vec<Tree> {
-    let Tree { mut expression, source } = tree;
+    let Tree { mut expression, source, cost } = tree;
     if split
         && let Expr::Call(call) = &mut expression.expr
         && call.func_name == operators::LOGICAL_AND
     {
         let parts = std::mem::take(&mut call.args);
-        let each = parts.into_iter().map(|expression| Tree { expression, source: source.clone() });
+        let each = parts.into_iter().map(|expression| Tree { expression, source: source.clone(), cost });
         return each.flat_map(|part| conjuncts(part, true)).collect();
     }
-    vec![Tree { expression, source }]
+    vec![Tree { expression, source, cost }]
 }
 
 /// Why a text is not an expression, with the byte at which it was noticed.
@@ -157,11 +178,11 @@ struct Complaint {
     at: Option<usize>,
 }
 
-fn parse_all(texts: &[&Located<String>], faults: &Faults) -> Vec<Option<Tree>> {
+fn parse_all(texts: &[&Located<String>], full: Full, faults: &Faults) -> Vec<Option<Tree>> {
     let sources: Vec<&str> = texts.iter().map(|text| text.value.as_str()).collect();
     // Too deep a tree is also dropped in there: dropping recurses as well.
     let parsed = thread::scope(|scope| {
-        let run = || sources.iter().map(|source| parse(source)).collect::<Vec<_>>();
+        let run = || sources.iter().map(|source| parse(source, full)).collect::<Vec<_>>();
         let thread = thread::Builder::new().name("cel-parser".into()).stack_size(PARSER_STACK).spawn_scoped(scope, run);
         thread.ok().and_then(|thread| thread.join().ok())
     });
@@ -180,7 +201,7 @@ fn parse_all(texts: &[&Located<String>], faults: &Faults) -> Vec<Option<Tree>> {
     texts.iter().zip(parsed).map(report).collect()
 }
 
-fn parse(source: &str) -> Result<Tree, Complaint> {
+fn parse(source: &str, full: Full) -> Result<Tree, Complaint> {
     let complain = |message: &str, at| Err(Complaint { message: message.to_owned(), at });
     if source.len() > MAX_SOURCE {
         return complain(&format!("the expression is longer than {MAX_SOURCE} bytes"), None);
@@ -193,10 +214,10 @@ fn parse(source: &str) -> Result<Tree, Complaint> {
         Ok(Ok((expression, _))) if depth(&expression) > MAX_DEPTH => {
             complain(&format!("the expression is deeper than {MAX_DEPTH} levels"), None)
         }
-        Ok(Ok((expression, _))) if cost(&expression) > MAX_COST => {
+        Ok(Ok((expression, _))) if cost(&expression, full) > MAX_COST => {
             complain("the expression may take too long: avoid comprehensions within comprehensions", None)
         }
-        Ok(Ok((expression, info))) => Ok(Tree { expression, source: info.into() }),
+        Ok(Ok((expression, info))) => Ok(Tree { cost: cost(&expression, full), expression, source: info.into() }),
         Ok(Err(errors)) => Err(first_of(&errors, source)),
         Err(_) => complain("the expression cannot be parsed", None),
     }
@@ -247,24 +268,4 @@ pub(super) fn children(expr: &Expr) -> Vec<&Expression> {
 
 fn depth(tree: &Expression) -> usize {
     1 + children(&tree.expr).into_iter().map(depth).max().unwrap_or(0)
-}
-
-/// Steps at most, where every list has [`super::MAX_LIST`] entries.
-fn cost(tree: &Expression) -> u64 {
-    const LIST: u64 = super::MAX_LIST as u64;
-    match &tree.expr {
-        Expr::Comprehension(each) => {
-            let step = cost(&each.loop_step).saturating_add(cost(&each.loop_cond));
-            cost(&each.iter_range).saturating_add(step.saturating_mul(LIST))
-        }
-        Expr::Call(call) => {
-            let own = match call.func_name.as_str() {
-                operators::IN => LIST,
-                "subset" | "same_set" | "flatten" => LIST * LIST,
-                _ => 1,
-            };
-            children(&tree.expr).into_iter().map(cost).fold(own, u64::saturating_add)
-        }
-        other => children(other).into_iter().map(cost).fold(1, u64::saturating_add),
-    }
 }

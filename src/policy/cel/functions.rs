@@ -7,6 +7,7 @@ use ::cel::common::types::{CelBool, CelInt, CelList, CelMap, CelMapKey, CelStrin
 use ::cel::common::value::{CowVal, StaticVal, Val};
 use ::cel::{Env, ExecutionError};
 
+use super::MAX_LIST;
 use crate::model::address::as_written;
 use crate::model::name::DistinguishedName;
 use crate::model::time::Timestamp;
@@ -161,6 +162,9 @@ fn owned_text<'v>(text: impl Into<String>) -> Box<dyn Val + 'v> {
 
 fn words<'b, 'v>(arguments: &[CowVal<'b, 'v>]) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let text = text(arguments, 0)?;
+    if split(text.inner()).nth(MAX_LIST).is_some() {
+        return Err(ExecutionError::function_error("words", format!("more than {MAX_LIST} words")));
+    }
     let words: Vec<Box<dyn Val + 'v>> = match text.as_borrowed() {
         Some(text) => split(text).map(|word| Box::new(CelString::from(word)) as Box<dyn Val + 'v>).collect(),
         None => split(text.inner()).map(owned_text).collect(),
@@ -244,6 +248,9 @@ fn flatten<'b, 'v>(arguments: &[CowVal<'b, 'v>]) -> Result<CowVal<'b, 'v>, Execu
             .ok_or_else(|| ExecutionError::function_error("flatten", "an entry is not a list"))?;
         for item in inner.inner() {
             if !all.iter().any(|known| known.equals(item.as_ref())) {
+                if all.len() == MAX_LIST {
+                    return Err(ExecutionError::function_error("flatten", format!("more than {MAX_LIST} entries")));
+                }
                 all.push(item.clone_as_boxed());
             }
         }

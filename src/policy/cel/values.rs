@@ -121,6 +121,7 @@ fn object<'f>(map: &'f Map<String, Value>, members: &Members) -> Option<CelMap<'
                 add(name, value)?;
             }
         }
+        Members::All if map.len() > MAX_LIST => return None,
         Members::All => map.iter().try_for_each(|(name, value)| add(name, value))?,
     }
     Some(entries.into())
@@ -135,6 +136,7 @@ fn convert(value: &Value) -> Option<Box<dyn Val + '_>> {
         Value::String(text) => Box::new(CelString::from(text.as_str())),
         Value::Array(items) if items.len() > MAX_LIST => return None,
         Value::Array(items) => Box::new(CelList::from(items.iter().map(convert).collect::<Option<Vec<_>>>()?)),
+        Value::Object(map) if map.len() > MAX_LIST => return None,
         Value::Object(map) => {
             let entries = map.iter().map(|(name, value)| Some((name.as_str().into(), convert(value)?)));
             Box::new(CelMap::from(entries.collect::<Option<HashMap<CelMapKey<'_>, _>>>()?))

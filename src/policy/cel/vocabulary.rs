@@ -3,7 +3,7 @@
 //! Functions describe themselves in [`super::FUNCTIONS`]. What is listed here is held against
 //! what the checker of names accepts by a test, so that no fact is without a type.
 
-use super::{MAX_COST, MAX_DEPTH, MAX_LIST, MAX_NESTING, MAX_SOURCE};
+use super::{MAX_COST, MAX_DEPTH, MAX_LIST, MAX_NESTING, MAX_POLICY_COST, MAX_SOURCE};
 use crate::model::metadata::Kind;
 
 /// A word with what it is.
@@ -139,6 +139,7 @@ pub const LIMITS: &[Limit] = &[
     Limit { number: MAX_NESTING as u64, of: "comprehensions (all, exists, map, filter) within each other" },
     Limit { number: MAX_LIST as u64, of: "entries of a list among the facts; a longer one refuses the request" },
     Limit { number: MAX_COST, of: "steps that one expression may take where every list is full" },
+    Limit { number: MAX_POLICY_COST, of: "steps that all expressions of a policy may take together" },
 ];
 
 /// The type of a member of client metadata.

@@ -17,7 +17,7 @@ fn sent(policy: &Policy, request: Value, claims: Value) -> (Vec<String>, Value) 
 #[test]
 fn other_spellings_are_read_under_the_name_that_is_meant() {
     let policy = policy(
-        "claims = ['software_jwks_uri']\n[aliases.request]\ntls_client_auth_dn = 'tls_client_auth_subject_dn'\n[aliases.statement]\nsoftware_jwks_endpoint = 'software_jwks_uri'\n[forward.from_statement]\njwks_uri = 'software_jwks_uri'\n",
+        "claims = ['software_jwks_uri']\n[aliases.request]\ntls_client_auth_dn = 'tls_client_auth_subject_dn'\n[aliases.statement]\nsoftware_jwks_endpoint = 'software_jwks_uri'\n[forward.from_statement]\njwks_uri = 'software_jwks_uri'\n[checks.statement.signature]\nalgorithms = ['PS256']\n",
     );
     let forwarded = json!({ "tls_client_auth_subject_dn": "CN=a", "jwks_uri": "https://a.example/" });
     for (request, claims) in [
@@ -70,7 +70,7 @@ fn faults_of_aliases() {
 #[test]
 fn of_a_dropped_request_only_the_statement_travels() {
     let policy = policy(
-        "[forward]\nrequest = 'drop'\nunknown = 'keep'\n[forward.from_statement]\nclient_name = 'name'\n[forward.defaults]\napplication_type = 'web'\n",
+        "[forward]\nrequest = 'drop'\nunknown = 'keep'\n[forward.from_statement]\nclient_name = 'name'\n[forward.defaults]\napplication_type = 'web'\n[checks.statement.signature]\nalgorithms = ['PS256']\n",
     );
     let request = json!({
         "software_statement": "a.b.c", "scope": "openid", "client_name": "Asked", "client_name#pt": "Pedido",
@@ -80,7 +80,7 @@ fn of_a_dropped_request_only_the_statement_travels() {
     assert_eq!(sent(&policy, request, json!({ "name": "Known" })), (vec![], forwarded));
 }
 
-const REPLACED: &str = "[params]\nknown = ['accounts', 'payments']\n[forward.from_statement]\nclient_name = 'name'\n[forward.replaced]\nscope = \"has(request.scope) ? words(request.scope).filter(s, s in params.known) : []\"\n";
+const REPLACED: &str = "[params]\nknown = ['accounts', 'payments']\n[forward.from_statement]\nclient_name = 'name'\n[forward.replaced]\nscope = \"has(request.scope) ? words(request.scope).filter(s, s in params.known) : []\"\n[checks.statement.signature]\nalgorithms = ['PS256']\n";
 
 #[test]
 fn replaced_members_are_computed_whatever_was_asked_for() {

@@ -1,0 +1,70 @@
+//! What an expression costs at most, estimated at load.
+//!
+//! A step is one operator or function on one entry. Every list among the facts is
+//! taken to be full, every branch to be run; what a list comes to that an
+//! expression makes itself is followed, so that concatenation does not hide it.
+
+use ::cel::common::ast::{Expr, operators};
+use ::cel::parser::Expression;
+use serde_json::Value;
+
+use super::MAX_LIST;
+use super::compile::children;
+
+/// Entries that a list may have where nothing more is known of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Full(u64);
+
+impl Full {
+    /// Facts are bounded; parameters are as long as the deployment wrote them.
+    pub(super) fn with(params: &Value) -> Self {
+        Self(longest(params).max(MAX_LIST as u64))
+    }
+}
+
+fn longest(value: &Value) -> u64 {
+    match value {
+        Value::Array(items) => items.iter().map(longest).max().unwrap_or(0).max(items.len() as u64),
+        Value::Object(map) => map.values().map(longest).max().unwrap_or(0).max(map.len() as u64),
+        _ => 0,
+    }
+}
+
+/// Steps at most.
+pub(super) fn cost(tree: &Expression, full: Full) -> u64 {
+    let within = |expr: &Expr| children(expr).into_iter().map(|child| cost(child, full)).fold(0, u64::saturating_add);
+    match &tree.expr {
+        Expr::Comprehension(each) => {
+            let step = cost(&each.loop_step, full).saturating_add(cost(&each.loop_cond, full));
+            cost(&each.iter_range, full).saturating_add(step.saturating_mul(length(&each.iter_range, full)))
+        }
+        Expr::Call(call) => {
+            let size = |index: usize| call.args.get(index).map_or(full.0, |list| length(list, full));
+            let own = match call.func_name.as_str() {
+                operators::IN | "within" => size(1),
+                "subset" | "same_set" => size(0).saturating_mul(size(1)),
+                // It stops at as many entries as a list may have, each compared with those before it.
+                "flatten" => full.0.saturating_mul(full.0),
+                _ => 1,
+            };
+            within(&tree.expr).saturating_add(own)
+        }
+        other => within(other).saturating_add(1),
+    }
+}
+
+/// Entries at most, where it is a list.
+fn length(tree: &Expression, full: Full) -> u64 {
+    match &tree.expr {
+        Expr::List(list) => list.elements.len() as u64,
+        Expr::Literal(_) => 1,
+        // What `map` and `filter` make has no more entries than what they walk.
+        Expr::Comprehension(each) => length(&each.iter_range, full),
+        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
+            (operators::ADD, [one, other]) => length(one, full).saturating_add(length(other, full)),
+            (operators::CONDITIONAL, [_, one, other]) => length(one, full).max(length(other, full)),
+            _ => full.0,
+        },
+        _ => full.0,
+    }
+}
