@@ -92,7 +92,7 @@ impl Given {
     /// The software's keys as the policy comes by them: none where the statement names no address that it may fetch.
     pub(super) fn software_keys(&self, policy: &Policy) -> &Known<Arc<KeySet>> {
         let wanted = policy.request().map(|request| &request.keys).or(policy.software_keys());
-        let address = wanted.and_then(|keys| self.statement.as_ref()?.text(&keys.claim));
+        let address = wanted.and_then(|keys| policy.claim(&self.statement.as_ref()?.claims, &keys.claim));
         match (&self.software_keys, wanted) {
             (Known::Value(_), Some(keys)) if !address.is_some_and(|address| keys.allows(address)) => &Known::Absent,
             (known, _) => known,
