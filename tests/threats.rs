@@ -11,6 +11,8 @@ mod answers;
 mod bodies;
 #[path = "threats/catch_all.rs"]
 mod catch_all;
+#[path = "threats/certified.rs"]
+mod certified;
 #[path = "threats/forgeries.rs"]
 mod forgeries;
 #[path = "threats/frames.rs"]
@@ -25,6 +27,8 @@ mod http2;
 mod paths;
 #[path = "threats/pipelines.rs"]
 mod pipelines;
+#[path = "threats/qualified.rs"]
+mod qualified;
 #[path = "threats/quotas.rs"]
 mod quotas;
 #[path = "threats/replays.rs"]

@@ -344,7 +344,10 @@ fn trusted_signer<'e>(
                     trace.push(rule, Outcome::Pass, trusted_detail(judged, trusted));
                     Ok((judged, authority))
                 }
-                None => stop(Outcome::Fail, distrusted(question, judgement)),
+                None => {
+                    let thumbprint = judged.certificate.thumbprint.base64url();
+                    stop(Outcome::Fail, format!("{}; x5t#S256 {thumbprint}", distrusted(question, judgement)))
+                }
             }
         }
         Known::Value(_) | Known::Absent => stop(Outcome::Error, "its chain was not judged".to_owned()),

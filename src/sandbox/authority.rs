@@ -127,7 +127,7 @@ impl Authority {
         Ok(self.issuer.key().sign(message)?)
     }
 
-    /// A certificate of these parameters, for an end entity.
+    /// A certificate of these parameters, for an end entity; without any keyUsage it is that of a client in TLS.
     ///
     /// # Errors
     /// [`SandboxError::Certificate`].
@@ -144,7 +144,9 @@ impl Authority {
         params.not_before = date_time_ymd(1970, 1, 1) + since_epoch(validity.not_before);
         params.not_after = date_time_ymd(1970, 1, 1) + since_epoch(validity.not_after);
         params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+        if params.key_usages.is_empty() {
+            params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+        }
         params.use_authority_key_identifier_extension = true;
         let pair = key.generate()?;
         let leaf = params.signed_by(&pair, &self.issuer)?;

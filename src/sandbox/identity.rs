@@ -65,6 +65,11 @@ impl Identity {
         self
     }
 
+    /// The chain as `x5c` of a token's header (RFC 7515 §4.1.6).
+    pub fn x5c(&self) -> Vec<String> {
+        self.chain.iter().map(|der| base64::engine::general_purpose::STANDARD.encode(der)).collect()
+    }
+
     /// The private key, PKCS #8.
     pub fn key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::Pkcs8(self.key.clone_key())

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::SandboxError;
+use super::identity::{Identity, KeyKind};
 use super::participant::Software;
 pub use super::signing::{KeyUse, Signature, SigningKey};
 use crate::model::time::Timestamp;
@@ -125,6 +126,19 @@ impl Draft {
         self.header.entry("kid").or_insert_with(|| key.key_id().into());
         let [header, claims] = [self.header, self.claims].map(|part| Value::Object(part).to_string());
         sign(&header, claims.as_bytes(), key, signature)
+    }
+
+    /// The compact form, signed by the holder of a certificate, whose chain it brings as `x5c` unless another was set.
+    ///
+    /// # Errors
+    /// [`SandboxError::Key`].
+    pub fn sign_as(mut self, holder: &Identity) -> Result<String, SandboxError> {
+        self.header.entry("x5c").or_insert_with(|| holder.x5c().into());
+        let signature = match holder.key_kind() {
+            KeyKind::Ecdsa => Signature::Es256,
+            KeyKind::Rsa => Signature::Rs256,
+        };
+        self.sign(&SigningKey::of(holder, "signer")?, signature)
     }
 }
 

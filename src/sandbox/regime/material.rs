@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use serde_json::{Map, Value, json};
@@ -14,7 +12,7 @@ use crate::model::time::Timestamp;
 use crate::policy::Signer;
 use crate::policy::cases::Example;
 use crate::sandbox::statement::{Draft, KeyUse, Signature, SigningKey};
-use crate::sandbox::{Identity, KeyKind, SandboxError, Validity, certificate};
+use crate::sandbox::{Identity, KeyKind, SandboxError, Validity};
 
 /// The authority of an example's certificate that names none.
 pub(super) const AUTHORITY: &str = "case";
@@ -117,7 +115,7 @@ impl Regime {
             not_before: time("not_before").unwrap_or_else(|| now.minus(DAY)),
             not_after: time("not_after").unwrap_or_else(|| now.plus(30 * DAY)),
         };
-        certificate::issue(issuing, facts, key, &validity).map(Some)
+        issuing.described(facts, key, &validity, |_| {}).map(Some)
     }
 
     /// The signed statement: by the directory, or by a certificate of its own.
@@ -139,10 +137,9 @@ impl Regime {
             let Some(signer) = self.identity(facts.get("signer"), kind)? else {
                 return draft.sign(directory.software_key_for(signature), signature);
             };
-            let chain: Vec<String> = signer.chain().iter().map(|certificate| STANDARD.encode(certificate)).collect();
             let key = SigningKey::of(&signer, "signer")?;
             let key = if forged { directory.software_key_for(signature) } else { &key };
-            return draft.header("x5c", json!(chain)).sign(key, signature);
+            return draft.header("x5c", signer.x5c()).sign(key, signature);
         }
         if word("statement_keys") == Some("absent") {
             draft = draft.header("kid", "unknown");
