@@ -27,6 +27,7 @@ use crate::model::trace::{Mode, Outcome, Step};
 use crate::pipeline::answer::Refusal;
 use crate::pipeline::decide::{self, Decision, Question, decide};
 use crate::pipeline::decode::{self, Form, FormFault, Sent};
+use crate::pipeline::signer;
 use crate::policy::Policy;
 use crate::tls::{self, Authorities, Authority, AuthoritySource, CompleteChain, RevocationMode, RevocationRule};
 
@@ -177,7 +178,7 @@ fn evidence(
         }
     };
     let mut evidence = decide::offline(peer);
-    evidence.signer = decide::signer_of(policy, &request.members, |signer| {
+    evidence.signer = signer::signer_of(policy, &request.members, |signer| {
         authorities.as_ref().map_or_else(|| assumed(authority, signer, now), |all| all.judge_signer(signer, now))
     });
     let set =

@@ -21,6 +21,7 @@ use crate::model::time::Timestamp;
 use crate::model::trace::{Outcome, Trace};
 use crate::policy::{self, Gate, Policy, Subject};
 
+use super::signer::signed_by_certificate;
 use super::token::{self, TokenRule, Unfit};
 
 mod signed;
@@ -319,12 +320,6 @@ fn verified_statement<'e>(
     }
 }
 
-/// The statement, and the certificate whose key signed it; who vouches for the certificate is another question.
-fn signed_by_certificate(compact: &Compact<'_>, allowed: &[Algorithm]) -> Result<(Peer, Statement), JwsFault> {
-    let (signer, key) = compact.signer()?;
-    Ok((signer, compact.verify(&key, allowed)?.into()))
-}
-
 /// Gate 3, where certificates sign: one of the policy's authorities vouches for this one (RFC 7515 §4.1.6).
 fn trusted_signer<'e>(
     question: &Question<'_>,
@@ -352,28 +347,6 @@ fn trusted_signer<'e>(
         }
         Known::Value(_) | Known::Absent => stop(Outcome::Error, "its chain was not judged".to_owned()),
         Known::Unavailable(why) => stop(Outcome::Error, why.to_string()),
-    }
-}
-
-/// The certificate that signed the statement, where the policy has certificates sign and the signature is its
-/// key's: what `judge` says of a chain is asked for no other.
-pub fn signer_of(
-    policy: &Policy,
-    request: &Map<String, Value>,
-    judge: impl FnOnce(&Peer) -> Arc<Judgement>,
-) -> Known<Signer> {
-    let Some(wanted) = policy.statement().filter(|wanted| wanted.signer == policy::Signer::Certificate) else {
-        return Known::Absent;
-    };
-    let token = request.get("software_statement").and_then(Value::as_str);
-    let allowed: Vec<Algorithm> = wanted.algorithms.iter().filter_map(|name| Algorithm::parse(name)).collect();
-    let signed = token.map(|token| signed_by_certificate(&Compact::parse_certified(token)?, &allowed));
-    match signed {
-        Some(Ok((signer, _))) => {
-            let judgement = judge(&signer);
-            Known::Value((Arc::new(signer), judgement))
-        }
-        Some(Err(_)) | None => Known::Absent,
     }
 }
 

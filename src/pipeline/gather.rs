@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connection::{Connection, Presented};
-use super::decide::{self, request_header, statement_header};
+use super::decide::{request_header, statement_header};
 use super::decode::Sent;
 use super::routes::PolicyUse;
+use super::signer;
 use super::snapshot::Snapshot;
 use crate::jose::Algorithm;
 use crate::model::evidence::{Evidence, Known};
 use crate::model::peer::{Judgement, Peer};
 use crate::model::time::Timestamp;
+use crate::policy::Signer;
 
 /// All fetching for one request ends after this: a caller waits for a directory no longer.
 const BUDGET: Duration = Duration::from_secs(4);
@@ -38,9 +40,8 @@ pub async fn gather(
     now: Timestamp,
 ) -> Evidence {
     // A certificate that nobody vouches for causes no fetch, and none only where the policy does without.
-    let vouched = |judgement: &Judgement| judgement.trusted_by(&policy.authorities).is_some();
     let passes = match &evidence.peer {
-        Known::Value((_, judgement)) => vouched(judgement),
+        Known::Value((_, judgement)) => policy.is_vouched_for(judgement),
         Known::Absent => !policy.policy.certificate().required,
         Known::Unavailable(_) => false,
     };
@@ -48,7 +49,7 @@ pub async fn gather(
         return evidence;
     }
     evidence.signer =
-        decide::signer_of(&policy.policy, &request.members, |signer| snapshot.authorities.judge_signer(signer, now));
+        signer::signer_of(&policy.policy, &request.members, |signer| snapshot.authorities.judge_signer(signer, now));
     if tokio::time::timeout(BUDGET, fetch(snapshot, policy, request, &mut evidence)).await.is_err() {
         let late: Arc<str> = "not fetched within the budget of one request".into();
         if evidence.statement_key.value().is_none() {
@@ -60,20 +61,32 @@ pub async fn gather(
 }
 
 async fn fetch(snapshot: &Snapshot, policy: &PolicyUse, request: &Sent, evidence: &mut Evidence) {
-    let (Some(wanted), Some(set)) = (policy.policy.statement(), &policy.statement_keys) else { return };
-    let Some(compact) = statement_header(request) else { return };
+    let Some(wanted) = policy.policy.statement() else { return };
     let allowed: Vec<Algorithm> = wanted.algorithms.iter().filter_map(|name| Algorithm::parse(name)).collect();
-    if !allowed.contains(&compact.header().algorithm) {
-        return;
-    }
-    evidence.statement_key = snapshot.key_sets.key(set, compact.header()).await;
-    let (Some(software), Some(key)) = (policy.policy.software_keys(), evidence.statement_key.value()) else { return };
+    let (compact, key) = match wanted.signer {
+        Signer::Directory => {
+            let (Some(set), Some(compact)) = (&policy.statement_keys, statement_header(request)) else { return };
+            if !allowed.contains(&compact.header().algorithm) {
+                return;
+            }
+            evidence.statement_key = snapshot.key_sets.key(set, compact.header()).await;
+            let Some(key) = evidence.statement_key.value() else { return };
+            (compact, Arc::clone(key))
+        }
+        // Nothing is fetched for a certificate that nobody vouches for.
+        Signer::Certificate => {
+            let vouched = evidence.signer.value().is_some_and(|(_, judgement)| policy.is_vouched_for(judgement));
+            let Some((compact, key)) = signer::certified_statement(request).filter(|_| vouched) else { return };
+            (compact, Arc::new(key))
+        }
+    };
+    let Some(software) = policy.policy.software_keys() else { return };
     let signed = policy.policy.request().map(|wanted| request_header(wanted, request));
     // A request that is refused for its header alone causes no fetch.
     if matches!(signed, Some(None)) {
         return;
     }
-    if let Ok(statement) = compact.verify(key, &allowed)
+    if let Ok(statement) = compact.verify(&key, &allowed)
         && let Some(url) = policy.policy.claim(&statement.claims, &software.claim)
     {
         evidence.software_keys = match signed.flatten() {

@@ -29,5 +29,6 @@ pub mod registration;
 mod repeat;
 mod reply;
 pub mod routes;
+pub mod signer;
 pub mod snapshot;
 pub mod token;

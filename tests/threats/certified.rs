@@ -113,6 +113,14 @@ impl Site {
         self.post(json!({ "software_statement": statement, "udap": "1" }).to_string()).await
     }
 
+    /// Who owns a client: authority and subject.
+    fn owner(&self, client: &Map<String, Value>) -> (Option<String>, Option<String>) {
+        let reader = Reader::open(&self.gate.database()).expect("a ledger");
+        let client_id = client["client_id"].as_str().expect("a client");
+        let binding = reader.binding("identity-server", client_id).expect("readable").expect("a binding");
+        (binding.authority.map(|authority| authority.as_str().to_owned()), binding.subject)
+    }
+
     /// The newest record.
     fn record(&self) -> Value {
         let reader = Reader::open(&self.gate.database()).expect("a ledger");
@@ -166,6 +174,8 @@ async fn a_client_is_who_signed_its_statement_and_needs_no_certificate_in_tls() 
     assert_eq!(record["tls"]["client"], Value::Null);
     assert_eq!(record["statement"]["signer"]["authority"], "sandbox");
     assert_eq!(record["statement"]["signer"]["subject"], "CN=app.example,O=App Ltd");
+    let owner = (Some("sandbox".to_owned()), Some("CN=app.example,O=App Ltd".to_owned()));
+    assert_eq!(site.owner(&json_of(&answer)), owner);
     // The same request again is the same client, whoever sends it: the signer is known.
     let again = site.submit(&statement).await;
     assert_eq!(json_of(&again)["client_id"], json_of(&answer)["client_id"]);
@@ -320,5 +330,31 @@ async fn the_same_bytes_of_nobody_are_two_clients() {
     assert_eq!((one.status().as_u16(), two.status().as_u16()), (201, 201), "{:?}", one.body());
     let (one, two) = (json_of(&one), json_of(&two));
     assert_ne!(one["client_id"], two["client_id"], "neither gets the other's secrets");
+    assert_eq!(site.owner(&one), (None, None), "whoever has the token");
     assert_eq!(site.reached(), 2);
+}
+
+/// Keys are fetched from an address in the statement: only once somebody answers for whoever signed it.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_fetched_for_a_trusted_signer_alone() {
+    let site = Site::with(
+        "community",
+        COMMUNITY,
+        |text| text,
+        |world| {
+            let fetched = "\n[checks.keys.encryption]\nclaim = \"software_jwks_uri\"\n";
+            let policy = format!("{COMMUNITY}{fetched}fetch_hosts = [\"{}\"]\n", world.directory.authority());
+            std::fs::write(world.path("policies/community.toml"), policy).expect("a policy");
+        },
+    )
+    .await;
+    let world = &site.gate.world;
+    let software = world.enrol("application");
+    let keyed = |jti| draft(jti).claim("software_jwks_uri", world.directory.url(&software.keys_path()));
+    let stranger = site.submit(&signed(keyed("one"), &application(&world.strangers, world))).await;
+    refused("a stranger", &stranger, 400, "unapproved_software_statement");
+    assert_eq!(world.directory.fetches(&software.keys_path()), 0);
+    let member = site.submit(&signed(keyed("two"), &application(&world.clients, world))).await;
+    assert_eq!(member.status(), 201, "{:?}", member.body());
+    assert_eq!(world.directory.fetches(&software.keys_path()), 1);
 }
