@@ -43,6 +43,11 @@ fn holds(name: &str) {
 }
 
 #[test]
+fn cdr_australia() {
+    holds("cdr-australia");
+}
+
+#[test]
 fn fapi2() {
     holds("fapi2");
 }
@@ -80,6 +85,16 @@ fn psd2_eidas() {
 #[test]
 fn rfc7591() {
     holds("rfc7591");
+}
+
+#[test]
+fn udap() {
+    holds("udap");
+}
+
+#[test]
+fn uk_open_banking() {
+    holds("uk-open-banking");
 }
 
 #[test]

@@ -44,6 +44,7 @@ macro_rules! packs {
 }
 
 packs![
+    cdr_australia: "cdr-australia",
     fapi2: "fapi2",
     mcp: "mcp",
     mobile: "mobile",
@@ -52,6 +53,8 @@ packs![
     portal: "portal",
     psd2_eidas: "psd2-eidas",
     rfc7591: "rfc7591",
+    udap: "udap",
+    uk_open_banking: "uk-open-banking",
 ];
 
 #[test]

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::report::Failure;
 use super::{About, Check, Fault, Judge, Report, Settings, WRITES};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
-use crate::model::metadata::{self, Kind};
+use crate::model::metadata::{self, Kind, Member};
 
 #[derive(Debug)]
 pub(super) struct MetadataTypes;
@@ -31,7 +33,7 @@ static ABOUT: About = About {
     field: None,
     operations: WRITES,
     faults: &[MISTYPED, STATEMENT],
-    settings: &[],
+    settings: &[("application_types", "words of application_type (web, native)")],
 };
 
 impl Check for MetadataTypes {
@@ -39,35 +41,54 @@ impl Check for MetadataTypes {
         &ABOUT
     }
 
-    fn configure(&self, _: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
-        Some(Box::new(Types))
+    fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
+        Some(Box::new(Types { application_types: settings.texts("application_types") }))
     }
 }
 
 #[derive(Debug)]
-struct Types;
+struct Types {
+    /// A regime's own words, which its `[forward.replaced]` turns into those of OpenID Connect.
+    application_types: Option<Vec<String>>,
+}
+
+impl Types {
+    fn admits(&self, known: &Member, value: &Value) -> bool {
+        match &self.application_types {
+            Some(words) if known.name == "application_type" => {
+                value.as_str().is_some_and(|text| words.iter().any(|word| word == text))
+            }
+            _ => known.kind.admits(value),
+        }
+    }
+}
 
 impl Judge for Types {
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
         for (name, value) in facts.request.iter().filter(|(_, value)| !value.is_null()) {
-            let Some(known) = metadata::member(name) else { continue };
-            if known.kind.admits(value) {
-                continue;
+            if let Some(known) = metadata::member(name).filter(|known| !self.admits(known, value)) {
+                report.fail(mistyped(known, value));
             }
-            let fault = Fault { message: known.kind.demand(), ..MISTYPED };
-            let failure = Failure::of(fault).field(known.name).detail(value.to_string());
-            report.fail(if known.kind == Kind::Redirects {
-                failure.code(ErrorCode::InvalidRedirectUri)
-            } else {
-                failure
-            });
         }
-        // What the statement contributed is the directory's word: its type has to fit, its form is taken as it is.
-        for (name, value) in facts.metadata.iter().filter(|(name, value)| facts.request.get(*name) != Some(value)) {
-            if let Some(known) = metadata::member(name).filter(|known| !known.kind.fits(value) && !value.is_null()) {
+        let contributed = facts.metadata.iter().filter(|(name, value)| facts.request.get(*name) != Some(value));
+        for (name, value) in contributed.filter(|(_, value)| !value.is_null()) {
+            let Some(known) = metadata::member(name) else { continue };
+            if facts.signer.is_some() {
+                // The client signed the statement itself: its word is judged as that of a request is.
+                if !self.admits(known, value) {
+                    report.fail(mistyped(known, value));
+                }
+            } else if !known.kind.fits(value) {
+                // The directory's word: its type has to fit, its form is taken as it is.
                 let failure = Failure::of(STATEMENT).field(known.name).detail(value.to_string());
                 report.fail(failure.code(ErrorCode::InvalidSoftwareStatement));
             }
         }
     }
+}
+
+fn mistyped(known: &'static Member, value: &Value) -> Failure {
+    let fault = Fault { message: known.kind.demand(), ..MISTYPED };
+    let failure = Failure::of(fault).field(known.name).detail(value.to_string());
+    if known.kind == Kind::Redirects { failure.code(ErrorCode::InvalidRedirectUri) } else { failure }
 }

@@ -13,7 +13,19 @@ macro_rules! packs {
     };
 }
 
-packs!["fapi2", "mcp", "mobile", "open-finance-brasil", "open-insurance-brasil", "portal", "psd2-eidas", "rfc7591"];
+packs![
+    "cdr-australia",
+    "fapi2",
+    "mcp",
+    "mobile",
+    "open-finance-brasil",
+    "open-insurance-brasil",
+    "portal",
+    "psd2-eidas",
+    "rfc7591",
+    "udap",
+    "uk-open-banking",
+];
 
 /// The text of a pack, by its name with or without `.toml`.
 pub fn pack(name: &str) -> Option<&'static str> {
