@@ -163,14 +163,26 @@ impl Regime {
             return Ok(("application/json", Value::Object(members).to_string()));
         };
         let word = |key: &str| facts.get(key).and_then(Value::as_str);
-        let signature = signature(word("request_algorithm"), &policy.algorithms);
-        let keys = facts.get("software_keys").and_then(Value::as_array).into_iter().flatten();
-        let named = keys.filter(|key| key.get("use").and_then(Value::as_str) != Some("enc"));
-        let fits = |key: &&Value| {
-            let algorithm = key.get("alg").and_then(Value::as_str);
-            algorithm.is_none_or(|algorithm| algorithm == signature.name())
+        let keys: Vec<&Map<String, Value>> = facts
+            .get("software_keys")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object)
+            .collect();
+        let text = |key: &Map<String, Value>, name: &str| key.get(name).and_then(Value::as_str).map(str::to_owned);
+        let named = |algorithm: &str| {
+            let fits = |key: &&&Map<String, Value>| {
+                text(key, "use").is_none_or(|word| word == "sig")
+                    && text(key, "alg").is_none_or(|word| word == algorithm)
+            };
+            keys.iter().find(fits).and_then(|key| text(key, "kid"))
         };
-        let key_id = named.filter(fits).find_map(|key| key.get("kid")?.as_str()).unwrap_or("unknown");
+        // As the case says, or with the first key that the policy has an algorithm for.
+        let with_key = policy.algorithms.iter().find(|algorithm| named(algorithm).is_some());
+        let algorithm = word("request_algorithm").or(with_key.map(String::as_str));
+        let signature = signature(algorithm, &policy.algorithms);
+        let key_id = named(signature.name()).unwrap_or_else(|| "unknown".to_owned());
         let directory = &self.world.directory;
         let key = match word("request_signature") {
             Some("invalid") => directory.signer_for(signature),

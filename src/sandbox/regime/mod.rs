@@ -86,11 +86,12 @@ impl Regime {
         let hosts: BTreeSet<String> = plays.iter().flat_map(|play| hosts(&play.example)).collect();
         let names: Vec<&str> = hosts.iter().map(String::as_str).collect();
         let world = World::create_naming(home, port, Arc::clone(&clock) as _, &names).await?;
-        let now = world.now();
+        // Authorities are older than what they issue, also in a case that is about the past.
+        let earliest = plays.iter().map(|play| play.example.now).min().unwrap_or_else(|| world.now());
         let mut authorities: BTreeMap<String, Authorities> = BTreeMap::new();
         for name in plays.iter().flat_map(|play| authorities_of(&play.example)) {
             if let Entry::Vacant(entry) = authorities.entry(name) {
-                let named = Authorities::named(&format!("Root of {}", entry.key()), now)?;
+                let named = Authorities::named(&format!("Root of {}", entry.key()), earliest)?;
                 entry.insert(named);
             }
         }
