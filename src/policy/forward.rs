@@ -70,7 +70,7 @@ impl Forward {
         let mut merged: Map<String, Value> = facts
             .request
             .iter()
-            .filter(|(name, value)| !value.is_null() && self.travels(name))
+            .filter(|(name, value)| !value.is_null() && self.travels(name, facts))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         for (name, value) in self.of_statement(facts.statement) {
@@ -88,9 +88,13 @@ impl Forward {
         merged
     }
 
-    fn travels(&self, name: &str) -> bool {
+    fn travels(&self, name: &str, facts: &Facts<'_>) -> bool {
+        // One that nobody verified could be taken by the identity server for one that was (RFC 7591 §3.1.1).
+        if name == "software_statement" {
+            return facts.statement.is_some();
+        }
         if self.request == Request::Drop {
-            return name == "software_statement";
+            return false;
         }
         match member(name) {
             Some(known) => known.kind != Kind::Issued,
