@@ -120,6 +120,20 @@ demo() {
   "${CARGO_TARGET_DIR:-target}/release/dcrgate" demo --once
 }
 
+# Every policy against its cases, every change of a policy noticed by one, and the cases over the wire.
+policies() {
+  local dcrgate="${CARGO_TARGET_DIR:-target}/release/dcrgate" cases
+  "$dcrgate" policy test --mutate policies
+  for cases in policies/*.cases.toml; do
+    cases=$(basename "$cases" .cases.toml)
+    if ! "$dcrgate" demo --once --port 0 --policy "$cases" >"$scratch/played"; then
+      grep -v '^ok' "$scratch/played"
+      return 1
+    fi
+    printf '%s: %s\n' "$cases" "$(grep ' as expected$' "$scratch/played")"
+  done
+}
+
 step "what the suite needs" provide
 step "formatting" cargo fmt --check
 step "lints" cargo clippy --locked --all-targets -- -D warnings
@@ -128,3 +142,4 @@ step "dependencies" dependencies
 step "advisories" advisories
 step "tests" cargo test --locked
 step "demo of a release build" demo
+step "policies" policies

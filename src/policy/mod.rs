@@ -1,9 +1,9 @@
 //! Policies: what a regime asks of a registration, read from a file.
 //!
 //! [`compile`] reads a policy and the policies that it extends, and reports every
-//! fault. A [`Policy`] is pure: it merges the statement over the request
-//! ([`Policy::merge`]) and judges facts ([`Policy::evaluate`]). It never fetches,
-//! never reads a clock or a file, and parses nothing once it is made.
+//! fault. A [`Policy`] is pure: [`Policy::judge`] merges the statement over the
+//! request and judges the facts. It never fetches, never reads a clock or a file,
+//! and parses nothing once it is made.
 
 use std::fmt;
 use std::sync::Arc;
