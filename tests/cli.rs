@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "support/gate.rs"]
 mod gate;
 
@@ -113,144 +115,6 @@ fn write_request(world: &World) -> String {
         std::fs::write(world.path(name), text).expect("written");
     }
     request["software_statement"].as_str().expect("a statement").to_owned()
-}
-
-const PARAMS: &str = r#"{"environment":"sandbox","issuers":["Open Banking Brasil sandbox SSA issuer"]}"#;
-
-/// Whose certificate, by which rules, with which trust.
-const TRUSTED: &[&str] = &[
-    "--cert",
-    "tpp.pem",
-    "--policy",
-    "open-finance-brasil",
-    "--params",
-    PARAMS,
-    "--anchors",
-    "certs/authorities/clients-root.pem",
-];
-const WITH_KEYS: &[&str] = &["--keys", "directory.json", "--software-keys", "own.json"];
-
-#[tokio::test(flavor = "multi_thread")]
-async fn explain_judges_files_as_the_server_would() {
-    let (home, world) = world(|text| text).await;
-    write_request(&world);
-    let at = world.now().to_string();
-    let explain =
-        |more: &[&str]| told(&dcrgate(home.path(), &[&["explain", "request.json"], TRUSTED, WITH_KEYS, more].concat()));
-    let (status, out, err) = explain(&["--at", &at]);
-    assert_eq!((status, err.as_str()), (0, ""), "{out}");
-    assert!(out.starts_with("ADMITTED  by open-finance-brasil 2.1.0"), "{out}");
-    assert!(out.contains("  pass    ofb.scopes") && out.contains("Body that would be forwarded"), "{out}");
-
-    let (status, out, _) = explain(&["--at", "2020-01-01T00:00:00Z"]);
-    assert_eq!(status, 1);
-    assert!(out.contains("FAIL    certificate.trusted") && out.contains("not valid yet"), "{out}");
-
-    let later = world.now().plus(std::time::Duration::from_secs(600)).to_string();
-    let (status, out, _) = explain(&["--at", &later, "--output", "json"]);
-    assert_eq!(status, 1);
-    let told: Value = serde_json::from_str(&out).expect("JSON");
-    assert_eq!((&told["outcome"], &told["answer"]["status"]), (&"rejected".into(), &400.into()));
-    let failed: Vec<&Value> =
-        told["checks"].as_array().expect("steps").iter().filter(|step| step["outcome"] == "fail").collect();
-    assert_eq!(failed.len(), 1, "{failed:?}");
-    assert_eq!(failed[0]["id"], "statement.age");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn explain_shows_every_failure_and_the_answer() {
-    let (home, world) = world(|text| text).await;
-    write_request(&world);
-    let text = std::fs::read_to_string(world.path("request.json")).expect("a request");
-    let mut request: Value = serde_json::from_str(&text).expect("JSON");
-    request["scope"] = "openid nonsense".into();
-    request["subject_type"] = "pairwise".into();
-    std::fs::write(world.path("request.json"), request.to_string()).expect("written");
-    let (status, out, err) = told(&dcrgate(home.path(), &[&["explain", "request.json"], TRUSTED, WITH_KEYS].concat()));
-    assert_eq!((status, err.as_str()), (1, ""));
-    let (head, trace) = out.split_once("\n\n  pass").expect("steps");
-    assert!(head.starts_with("REFUSED   by open-finance-brasil 2.1.0: invalid_client_metadata (2 checks failed)\n"));
-    assert!(head.contains("\ncertificate  CN=explained") && head.contains("PS256 by key signer"), "{head}");
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/explain-refused.txt");
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&golden, format!("  pass{trace}")).expect("written");
-    }
-    let wanted = std::fs::read_to_string(&golden).unwrap_or_default();
-    assert_eq!(wanted, format!("  pass{trace}"), "BLESS=1 cargo test --test cli");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn explain_reads_signed_requests() {
-    let (home, world) = world(|text| text).await;
-    write_request(&world);
-    let policy = "id = 'signed'\nversion = '1'\ntitle = 't'\nspec = 's'\n[checks.statement.signature]\nalgorithms = ['PS256']\n\
-        [checks.request.signature]\nalgorithms = ['PS256']\nclaim = 'software_jwks_uri'\nfetch_hosts = []\n";
-    std::fs::write(world.path("signed.toml"), policy).expect("written");
-    let text = std::fs::read_to_string(world.path("request.json")).expect("a request");
-    let claims: serde_json::Map<String, Value> = serde_json::from_str(&text).expect("JSON");
-    let token = world.signed_request(claims, dcrgate::sandbox::statement::Signature::Ps256).expect("a token");
-    std::fs::write(world.path("request.jws"), format!("{token}\n")).expect("written");
-    let signed = &["--cert", "tpp.pem", "--policy", "signed.toml", "--assume-trusted", "--keys", "directory.json"];
-    let explain =
-        |file: &str, more: &[&str]| told(&dcrgate(home.path(), &[&["explain", file], &signed[..], more].concat()));
-
-    let (status, out, err) = explain("request.jws", &["--software-keys", "own.json"]);
-    assert_eq!((status, err.as_str()), (0, ""), "{out}");
-    assert!(out.contains("\nrequest      PS256 by key software-sig, issuer (none)\n"), "{out}");
-    assert!(out.contains("  pass    request.signature") && out.contains("\"redirect_uris\""), "{out}");
-    let (status, out, _) = explain("request.jws", &["--software-keys", "directory.json"]);
-    assert_eq!(status, 1, "{out}");
-    assert!(out.contains("FAIL    request.signature") && out.contains("no key that fits the header"), "{out}");
-    let (status, out, _) = explain("request.jws", &[]);
-    assert_eq!(status, 1, "{out}");
-    assert!(out.contains("ERROR   request.keys") && out.contains("HTTP 503 "), "{out}");
-    let (status, out, _) = explain("request.json", &["--software-keys", "own.json"]);
-    assert_eq!(status, 1, "{out}");
-    assert!(out.contains("HTTP 415 ") && out.contains("application/jose or application/jwt"), "{out}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn explain_says_what_it_was_not_given() {
-    let (home, world) = world(|text| text).await;
-    write_request(&world);
-    let explain =
-        |arguments: &[&[&str]]| told(&dcrgate(home.path(), &[&["explain"], arguments.concat().as_slice()].concat()));
-    let (status, out, _) = explain(&[&["request.json"], TRUSTED]);
-    assert_eq!(status, 1);
-    assert!(out.contains("ERROR   statement.keys") && out.contains("found: not given: use --keys"), "{out}");
-    assert!(out.contains("HTTP 503 "), "an outage of ours is not the caller's fault: {out}");
-
-    let untrusted = &["--cert", "tpp.pem", "--policy", "open-finance-brasil", "--params", PARAMS];
-    let (status, _, err) = explain(&[&["request.json"], untrusted]);
-    assert_eq!(status, 2);
-    assert!(err.contains("--anchors"), "{err}");
-    let (status, out, err) = explain(&[&["request.json", "--assume-trusted"], untrusted, WITH_KEYS]);
-    assert_eq!((status, err.as_str()), (0, ""), "{out}");
-
-    std::fs::write(world.path("twice.json"), r#"{"scope": "a", "scope": "b"}"#).expect("written");
-    let (status, out, _) = explain(&[&["twice.json", "--output", "json"], TRUSTED]);
-    let told: Value = serde_json::from_str(&out).expect("JSON, whatever is wrong");
-    assert_eq!((status, &told["outcome"], &told["answer"]["status"]), (1, &"rejected".into(), &400.into()));
-    assert_eq!(told["answer"]["body"]["error"], "invalid_request");
-
-    for (wrong, text, status) in [
-        (
-            &["--policy", "open-finance-brazil"],
-            ", mobile, open-finance-brasil, open-insurance-brasil, portal, psd2-eidas, rfc7591",
-            3,
-        ),
-        (&["--policy", "certs/store.key"], "the policy cannot be used", 2),
-        (&["--at", "yesterday"], "--at: not an RFC 3339 time", 2),
-        (&["--params", "{"], "--params: ", 2),
-        (&["--params", r#"{"enviroment":"x"}"#], "did you mean `environment`?", 2),
-        (&["--cert", "certs/store.key"], "certs/store.key: ", 3),
-        (&["--keys", "own.pem"], "cannot read own.pem: ", 3),
-    ] {
-        let kept = TRUSTED.chunks(2).filter(|pair| pair[0] != wrong[0]).flatten().copied().collect::<Vec<_>>();
-        let (got, out, err) = explain(&[&["request.json"], &kept, wrong]);
-        assert_eq!((got, out.as_str()), (status, ""), "{wrong:?} {err}");
-        assert!(err.starts_with("dcrgate: ") && err.contains(text), "{wrong:?} {err}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

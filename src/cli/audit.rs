@@ -223,6 +223,7 @@ fn step(check: &Value) -> Line {
         message: of("message"),
         found: of("detail"),
         hint: String::new(),
+        values: Vec::new(),
     }
 }
 

@@ -1,18 +1,21 @@
 //! `explain`: a request on file, judged offline by the same `decide` as the server's.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use rustls_pki_types::CertificateDer;
 use serde_json::{Map, Value, json};
 
+use self::basis::Basis;
 use super::policy::chosen::Chosen;
 use super::problems::counted;
 use super::steps::{self, Line};
 use super::{CliError, Output, Status, read_text, time_or_now};
-use crate::audit::Text;
 use crate::jose::choose;
 use crate::model::digest::Digest;
 use crate::model::evidence::{Evidence, Known, Token};
@@ -28,8 +31,12 @@ use crate::pipeline::answer::Refusal;
 use crate::pipeline::decide::{self, Decision, Question, decide};
 use crate::pipeline::decode::{self, Form, FormFault, Sent};
 use crate::pipeline::signer;
-use crate::policy::Policy;
+use crate::policy::{LookedAt, Policy};
 use crate::tls::{self, Authorities, Authority, AuthoritySource, CompleteChain, RevocationMode, RevocationRule};
+
+mod basis;
+mod chain;
+mod values;
 
 /// `explain`.
 #[derive(Debug, Args)]
@@ -113,7 +120,8 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
         }
     };
     let authority = AuthorityName::new("given");
-    let evidence = evidence(arguments, &policy, &request, &authority, now)?;
+    let anchors = arguments.anchors.as_deref().map(certificates).transpose()?.unwrap_or_default();
+    let evidence = evidence(arguments, &policy, &request, (&authority, &anchors), now)?;
     let question = Question {
         policy: &policy,
         authorities: &[authority],
@@ -124,9 +132,11 @@ pub fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<Stat
         now,
     };
     let decision = decide(&question, &evidence);
+    let basis = Basis::of(&question, &evidence, &decision, &anchors);
+    let looked_at = decide::looked_at(&question, &evidence, &decision);
     match arguments.output {
-        Output::Text => print(out, &policy, &evidence, &decision)?,
-        Output::Json => writeln!(out, "{:#}", as_json(&policy, &decision))?,
+        Output::Text => print(out, &policy, &basis, &decision, &looked_at)?,
+        Output::Json => writeln!(out, "{:#}", as_json(&policy, &basis, &decision, &looked_at))?,
     }
     Ok(match decision.verdict {
         decide::Verdict::Admitted(_) => Status::Good,
@@ -142,36 +152,40 @@ fn read(body: &[u8], wanted: Form) -> Result<Sent, FormFault> {
     if form == wanted { decode::body(body, form) } else { Err(FormFault::MediaType(wanted)) }
 }
 
+fn unusable(path: &Path, why: &impl Display) -> CliError {
+    CliError::Unable(format!("{}: {why}", path.display()))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CliError> {
+    let text = read_text(path)?;
+    tls::read_certificates(text.as_bytes()).map_err(|error| unusable(path, &error))
+}
+
 fn evidence(
     arguments: &ExplainArguments,
     policy: &Policy,
     request: &Sent,
-    authority: &AuthorityName,
+    (authority, anchors): (&AuthorityName, &[CertificateDer<'static>]),
     now: Timestamp,
 ) -> Result<Evidence, CliError> {
-    let unusable = |path: &Path, why: String| CliError::Unable(format!("{}: {why}", path.display()));
-    let certificates = |path: &Path| {
-        let text = read_text(path)?;
-        tls::read_certificates(text.as_bytes()).map_err(|error| unusable(path, error.to_string()))
-    };
     let authorities = match &arguments.anchors {
         None => None,
-        Some(anchors) => {
+        Some(path) => {
             let source = AuthoritySource {
                 name: authority.clone(),
-                anchors: certificates(anchors)?,
+                anchors: anchors.to_vec(),
                 intermediates: arguments.intermediates.as_deref().map(certificates).transpose()?.unwrap_or_default(),
                 complete_chain: CompleteChain::FromConfiguration,
                 revocation: RevocationRule { mode: RevocationMode::Off, crls: Vec::new(), grace: Duration::ZERO },
             };
-            let authority = Authority::new(source).map_err(|error| unusable(anchors, error.to_string()))?;
+            let authority = Authority::new(source).map_err(|error| unusable(path, &error))?;
             Some(Authorities::new(vec![authority]))
         }
     };
     let peer = match &arguments.cert {
         None => Known::Absent,
         Some(path) => {
-            let peer = Peer::present(certificates(path)?).map_err(|error| unusable(path, error.to_string()))?;
+            let peer = Peer::present(certificates(path)?).map_err(|error| unusable(path, &error))?;
             let judgement =
                 authorities.as_ref().map_or_else(|| assumed(authority, &peer, now), |all| all.judge(&peer, now));
             Known::Value((Arc::new(peer), judgement))
@@ -181,8 +195,7 @@ fn evidence(
     evidence.signer = signer::signer_of(policy, &request.members, |signer| {
         authorities.as_ref().map_or_else(|| assumed(authority, signer, now), |all| all.judge_signer(signer, now))
     });
-    let set =
-        |path: &Path| KeySet::from_json(read_text(path)?.as_bytes()).map_err(|fault| unusable(path, fault.to_string()));
+    let set = |path: &Path| KeySet::from_json(read_text(path)?.as_bytes()).map_err(|fault| unusable(path, &fault));
     evidence.statement_key = match &arguments.keys {
         None => Known::Unavailable("not given: use --keys".into()),
         Some(path) => {
@@ -196,8 +209,8 @@ fn evidence(
         Some(path) => Known::Value(Arc::new(set(path)?)),
     };
     if let Some(path) = &arguments.token {
-        let claims = strict::object(read_text(path)?.as_bytes(), &strict::REQUEST)
-            .map_err(|fault| unusable(path, fault.to_string()))?;
+        let claims =
+            strict::object(read_text(path)?.as_bytes(), &strict::REQUEST).map_err(|fault| unusable(path, &fault))?;
         let digest = Digest::of(Value::Object(claims.clone()).to_string().as_bytes());
         let given = Signed { claims, algorithm: "given", key_id: "given".into(), digest };
         evidence.token = Known::Value(Token::Signed(Arc::new(given)));
@@ -208,13 +221,22 @@ fn evidence(
 fn assumed(authority: &AuthorityName, peer: &Peer, now: Timestamp) -> Arc<Judgement> {
     let trusted = Trusted {
         path: vec![peer.certificate.thumbprint],
+        anchor: None,
         intermediates: Vec::new(),
         revocation: Revocation::NotChecked,
     };
     Arc::new(Judgement { verdicts: vec![(authority.clone(), Ok(trusted))], not_before: now, valid_until: now })
 }
 
-fn print(out: &mut dyn Write, policy: &Policy, evidence: &Evidence, decision: &Decision) -> Result<(), CliError> {
+type AllLookedAt = BTreeMap<Arc<str>, LookedAt>;
+
+fn print(
+    out: &mut dyn Write,
+    policy: &Policy,
+    basis: &Basis,
+    decision: &Decision,
+    looked_at: &AllLookedAt,
+) -> Result<(), CliError> {
     let by = format!("by {} {}", policy.id(), policy.version());
     match decision.trace.failures().next() {
         None => writeln!(out, "ADMITTED  {by}")?,
@@ -223,28 +245,11 @@ fn print(out: &mut dyn Write, policy: &Policy, evidence: &Evidence, decision: &D
             writeln!(out, "REFUSED   {by}: {} ({failed})", first.rule.error)?;
         }
     }
-    if let Known::Value((peer, _)) = &evidence.peer {
-        writeln!(out, "\ncertificate  {}", Text::long(peer.subject()))?;
-        writeln!(
-            out,
-            "             x5t#S256 {}  valid until {}",
-            peer.certificate.thumbprint.base64url(),
-            peer.certificate.not_after
-        )?;
-    }
-    if let Some(statement) = &decision.statement {
-        let (key, issuer) = (Text::long(&statement.key_id), Text::long(statement.text("iss").unwrap_or("(none)")));
-        writeln!(out, "statement    {} by key {key}, issuer {issuer}", statement.algorithm)?;
-        if let Some((signer, _)) = &decision.signer {
-            writeln!(out, "             signed by {}", Text::long(signer.subject()))?;
-        }
-    }
-    if let Some(signed) = &decision.signed {
-        let (key, issuer) = (Text::long(&signed.key_id), Text::long(signed.text("iss").unwrap_or("(none)")));
-        writeln!(out, "request      {} by key {key}, issuer {issuer}", signed.algorithm)?;
-    }
     writeln!(out)?;
-    steps::print(out, &decision.trace.steps().iter().map(line).collect::<Vec<_>>())?;
+    basis.print(out)?;
+    writeln!(out)?;
+    let lines: Vec<Line> = decision.trace.steps().iter().map(|step| line(step, looked_at)).collect();
+    steps::print(out, &lines)?;
     match &decision.verdict {
         decide::Verdict::Admitted(admitted) => {
             let body = serde_json::to_string_pretty(admitted.metadata()).unwrap_or_default();
@@ -260,7 +265,7 @@ fn print_answer(out: &mut dyn Write, refusal: &Refusal<'_>) -> std::io::Result<(
     writeln!(out, "\nAnswer that the client would get: HTTP {status}\n{body}")
 }
 
-fn line(step: &Step) -> Line {
+fn line(step: &Step, looked_at: &AllLookedAt) -> Line {
     let rule = &step.rule;
     let word = match (step.outcome, rule.mode) {
         (Outcome::Pass, _) => "pass",
@@ -270,6 +275,7 @@ fn line(step: &Step) -> Line {
         (Outcome::Fail | Outcome::Error, Mode::Shadow) => "shadow",
     };
     let mut line = Line { word, id: rule.id.to_string(), clause: rule.clause.to_string(), ..Line::default() };
+    line.values = looked_at.get(&rule.id).map(values::lines).unwrap_or_default();
     if !matches!(step.outcome, Outcome::Pass | Outcome::Skip) {
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
         line.message = rule.message.to_string();
@@ -280,7 +286,14 @@ fn line(step: &Step) -> Line {
     line
 }
 
-fn as_json(policy: &Policy, decision: &Decision) -> Value {
+fn as_json(policy: &Policy, basis: &Basis, decision: &Decision, looked_at: &AllLookedAt) -> Value {
+    let mut checks = json!(decision.trace);
+    for step in checks.as_array_mut().into_iter().flatten() {
+        let looked = step["id"].as_str().and_then(|id| looked_at.get(id)).map(values::as_json);
+        if let (Some(members), Some(looked)) = (step.as_object_mut(), looked) {
+            members.insert("looked_at".to_owned(), looked);
+        }
+    }
     let (outcome, name, what) = match &decision.verdict {
         decide::Verdict::Admitted(admitted) => ("admitted", "forwarded", json!(admitted.metadata())),
         decide::Verdict::Refused => ("rejected", "answer", answer_json(&Refusal::Decided(&decision.trace))),
@@ -288,7 +301,8 @@ fn as_json(policy: &Policy, decision: &Decision) -> Value {
     json!({
         "outcome": outcome,
         "policy": { "id": policy.id(), "version": policy.version(), "sha256": policy.digest() },
-        "checks": decision.trace,
+        "basis": basis,
+        "checks": checks,
         (name): what,
     })
 }

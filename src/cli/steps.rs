@@ -21,6 +21,8 @@ pub struct Line {
     pub found: String,
     /// What the caller is advised.
     pub hint: String,
+    /// The values that it looked at, a line each.
+    pub values: Vec<String>,
 }
 
 /// How a step is called; a failure that refuses in capitals.
@@ -40,13 +42,16 @@ pub fn word(result: &str, mode: &str) -> &'static str {
 /// When the output cannot be written to.
 pub fn print(out: &mut dyn Write, lines: &[Line]) -> io::Result<()> {
     let width = lines.iter().map(|line| line.id.len()).max().unwrap_or(0);
-    for Line { word, id, clause, field, message, found, hint } in lines {
+    for Line { word, id, clause, field, message, found, hint, values } in lines {
         let line = format!("  {word:<8}{id:<width$}  {}", Text::long(clause));
         writeln!(out, "{}", line.trim_end())?;
         for (title, text) in [("", message), ("field: ", field), ("found: ", found), ("hint: ", hint)] {
             if !text.is_empty() {
                 writeln!(out, "          {title}{}", Text::long(text))?;
             }
+        }
+        for value in values {
+            writeln!(out, "          | {}", Text::long(value))?;
         }
     }
     Ok(())
@@ -67,17 +72,20 @@ mod tests {
             message: "too much".to_owned(),
             found: "\u{1b}[2J".to_owned(),
             hint: "drop some".to_owned(),
+            values: vec!["metadata.scope = \"a\"".to_owned(), "ssa.roles = \u{9b}".to_owned()],
         };
         let mut out = Vec::new();
         print(&mut out, &[good, bad]).unwrap();
-        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
           pass    certificate.trusted
           FAIL    ofb.scopes           7.1-9
                   too much
                   field: scope
                   found: \u{1b}[2J
                   hint: drop some
-        ");
+                  | metadata.scope = "a"
+                  | ssa.roles = \u{9b}
+        "#);
     }
 
     #[test]

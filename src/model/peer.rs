@@ -143,6 +143,8 @@ fn most_telling<'a>(
 pub struct Trusted {
     /// SHA-256 of each certificate on the path: leaf, intermediates, not the anchor.
     pub path: Vec<Digest>,
+    /// SHA-256 of the anchor in which the path ends; `None` where trust was assumed and no path looked for.
+    pub anchor: Option<Digest>,
     /// DER of the intermediates on the path, for `Client-Cert-Chain` (RFC 9440 §2.3).
     pub intermediates: Vec<CertificateDer<'static>>,
     /// What is known of revocation along the path.

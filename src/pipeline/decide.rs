@@ -24,8 +24,10 @@ use crate::policy::{self, Gate, Policy, Subject};
 use super::signer::signed_by_certificate;
 use super::token::{self, TokenRule, Unfit};
 
+mod looked;
 mod signed;
 
+pub use looked::looked_at;
 pub use signed::request_header;
 
 /// What is asked, by whom it may be vouched for, and when.

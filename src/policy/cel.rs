@@ -9,7 +9,8 @@
 //! included, is an error, and an error refuses.
 //!
 //! Submodules: `compile` parses, `names` checks, `functions` are the words that
-//! rules have, `values` are the facts that they see, `certificate` those of certificates.
+//! rules have, `values` are the facts that they see, `certificate` those of certificates,
+//! `mentions` tells a person what a rule looked at.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -29,6 +30,7 @@ mod certificate;
 mod compile;
 mod cost;
 mod functions;
+mod mentions;
 mod names;
 mod scope;
 mod values;

@@ -25,6 +25,7 @@ mod forward;
 mod gates;
 mod layers;
 pub mod lint;
+mod looked;
 pub mod mutants;
 pub mod packs;
 mod read;
@@ -34,6 +35,7 @@ mod sources;
 mod subject;
 
 pub use gates::{ALGORITHMS, CertificatePolicy, GATES, Gate, RequestPolicy, Signer, StatementPolicy};
+pub use looked::{Looked, LookedAt};
 pub use read::{compile, follow};
 pub use sources::Sources;
 pub use subject::Subject;

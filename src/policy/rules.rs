@@ -80,6 +80,20 @@ impl Ruling {
         }
     }
 
+    /// The expressions whose values decided a step that ended like this; of a rule that did not apply its conditions,
+    /// of one that another step held back none.
+    pub(super) fn decisive(&self, session: &mut Session<'_>, outcome: Outcome) -> Vec<&Code> {
+        let conditions = match &self.when {
+            Condition::Always(_) => &[][..],
+            Condition::When(parts) => parts,
+        };
+        match outcome {
+            Outcome::Skip if matches!(self.applies(session), Ok(false)) => conditions.iter().collect(),
+            Outcome::Skip => Vec::new(),
+            Outcome::Pass | Outcome::Fail | Outcome::Error => conditions.iter().chain([&self.require]).collect(),
+        }
+    }
+
     /// What was looked at, for the audit. When it cannot be told, that changes nothing.
     fn detail(&self, session: &mut Session<'_>) -> Option<Box<str>> {
         let text = match session.json(self.detail.as_ref()?) {

@@ -14,6 +14,7 @@ use crate::model::time::Timestamp;
 
 mod checks;
 mod forwarded;
+mod looked;
 mod signed_requests;
 mod tokens;
 

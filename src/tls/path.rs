@@ -97,17 +97,22 @@ impl Authority {
         let digests = intermediates.iter().map(|der| Digest::of(der));
         Ok(Trusted {
             path: std::iter::once(peer.certificate.thumbprint).chain(digests).collect(),
+            anchor: self.anchor_of(&path).map(|anchor| anchor.thumbprint),
             intermediates,
             revocation: revocation.into_inner(),
         })
     }
 
+    /// The certificate of the anchor in which a path ends.
+    fn anchor_of(&self, path: &VerifiedPath<'_>) -> Option<&Certificate> {
+        let mut anchors = self.anchors.iter().zip(&self.facts);
+        anchors.find(|(anchor, _)| ptr::eq(*anchor, path.anchor())).map(|(_, facts)| facts)
+    }
+
     /// What webpki does not look at: an anchor's validity, and keyCertSign of the intermediates (RFC 5280 §6.1.4 n).
     fn check_issuers(&self, path: &VerifiedPath<'_>, now: Timestamp) -> Result<(), webpki::Error> {
         let time = unix_time(now);
-        let mut anchors = self.anchors.iter().zip(&self.facts);
-        let anchor = anchors.find(|(anchor, _)| ptr::eq(*anchor, path.anchor())).map(|(_, facts)| facts);
-        let anchor = anchor.ok_or(webpki::Error::UnknownIssuer)?;
+        let anchor = self.anchor_of(path).ok_or(webpki::Error::UnknownIssuer)?;
         if now.unix_seconds() < anchor.not_before.unix_seconds() {
             return Err(webpki::Error::CertNotValidYet { time, not_before: unix_time(anchor.not_before) });
         }

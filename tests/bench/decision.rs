@@ -61,7 +61,7 @@ impl Case {
         let authority = AuthorityName::new("sandbox");
         let peer = Peer::present(identity.chain().to_vec()).expect("a certificate");
         let now = SystemClock.now();
-        let trusted = Trusted { path: vec![], intermediates: vec![], revocation: Revocation::NotChecked };
+        let trusted = Trusted { path: vec![], anchor: None, intermediates: vec![], revocation: Revocation::NotChecked };
         let judgement =
             Judgement { verdicts: vec![(authority.clone(), Ok(trusted))], not_before: now, valid_until: now };
         let software_keys = r#"{"keys":[{"kty":"RSA","use":"enc","kid":"e","e":"AQAB","n":"N"}]}"#

@@ -360,14 +360,14 @@ impl Walk<'_, '_> {
 }
 
 /// One step of a path.
-struct Segment {
-    name: String,
+pub(super) struct Segment {
+    pub(super) name: String,
     /// `.name` rather than `['name']`.
-    is_field: bool,
+    pub(super) is_field: bool,
 }
 
 /// `root.a['b'].c` as a root and its path; `None` for anything else.
-fn path(tree: &Expression) -> Option<(String, Vec<Segment>)> {
+pub(super) fn path(tree: &Expression) -> Option<(String, Vec<Segment>)> {
     match &tree.expr {
         Expr::Ident(name) => Some((name.clone(), Vec::new())),
         Expr::Select(select) => {
