@@ -33,6 +33,8 @@ mod qualified;
 mod quotas;
 #[path = "threats/replays.rs"]
 mod replays;
+#[path = "threats/shadows.rs"]
+mod shadows;
 #[path = "threats/signed.rs"]
 mod signed;
 #[path = "threats/signed_forgeries.rs"]

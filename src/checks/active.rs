@@ -9,6 +9,9 @@ use crate::model::error_code::ErrorCode;
 use crate::model::facts::{Facts, Operation};
 use crate::model::trace::{Mode, Outcome, Rule, Trace};
 
+/// What the record says of a shadow that would have asked for something.
+const UNTAKEN: &str = "what this takes when it is enforced was not asked for: it may be taken already";
+
 /// A check as a policy switched it on.
 #[derive(Debug)]
 pub struct Active {
@@ -79,9 +82,9 @@ impl Active {
         }
         let mut report = Report::new(asker, &self.rule, claims);
         self.judge.judge(facts, &mut report);
-        let failures = report.failures;
+        let (failures, untaken) = (report.failures, report.untaken);
         if failures.is_empty() {
-            trace.push(&self.rule, Outcome::Pass, None);
+            trace.push(&self.rule, Outcome::Pass, untaken.then(|| UNTAKEN.into()));
             return true;
         }
         for failure in failures {

@@ -84,11 +84,13 @@ pub struct Report<'r> {
     rule: &'r Arc<Rule>,
     claims: &'r mut Vec<Claim>,
     pub(super) failures: Vec<Failure>,
+    /// Whether a shadow would have asked for something.
+    pub(super) untaken: bool,
 }
 
 impl<'r> Report<'r> {
     pub(super) const fn new(asker: &'r Asker<'r>, rule: &'r Arc<Rule>, claims: &'r mut Vec<Claim>) -> Self {
-        Self { asker, rule, claims, failures: Vec::new() }
+        Self { asker, rule, claims, failures: Vec::new(), untaken: false }
     }
 
     /// Under which policy and on whose behalf.
@@ -130,6 +132,8 @@ impl<'r> Report<'r> {
         if self.rule.mode == Mode::Enforce {
             let key = parts.join("\n").into();
             self.claims.push(Claim { kind, key, expires, units, refusal: Arc::clone(self.rule) });
+        } else {
+            self.untaken = true;
         }
         true
     }

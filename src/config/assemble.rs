@@ -20,6 +20,7 @@ use crate::model::document::Faults;
 use crate::model::time::Clock;
 use crate::pipeline::routes::{Choice, Host, PolicyUse, ProxyRoute, RegistrationRoute, Route, RouteKind, Routes};
 use crate::pipeline::snapshot::{GatedLimits, Recording, Snapshot};
+use crate::pipeline::tally::Tallies;
 use crate::pipeline::token::TokenRule;
 use crate::policy::effective::Effective;
 use crate::policy::{Policy, Signer, lint};
@@ -55,7 +56,9 @@ pub fn assemble(
 ) -> Option<Assembled> {
     let authorities = Arc::new(trust::authorities(settings, faults));
     let fetcher = trust::fetcher(settings, faults);
-    let routes = routes(settings, faults);
+    // Without a recording nothing is judged: these are counted by nobody.
+    let tallies = recording.as_ref().map_or_else(Arc::default, |recording| Arc::clone(&recording.tallies));
+    let routes = routes(settings, &tallies, faults);
     let plans = listeners::plans(settings, &authorities, clock, faults);
     let fetcher = fetcher.filter(|_| !faults.any_error())?;
     let snapshot = Snapshot {
@@ -107,7 +110,7 @@ fn counted(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
-fn routes(settings: &Settings, faults: &Faults) -> Routes {
+fn routes(settings: &Settings, tallies: &Tallies, faults: &Faults) -> Routes {
     let hosts = settings.hosts.iter().filter_map(|(name, host)| Some((name.as_str().into(), host_of(host, faults)?)));
     let mut routes = Routes::new(hosts.collect());
     let upstreams: BTreeMap<&str, Arc<Upstream>> = settings
@@ -136,7 +139,7 @@ fn routes(settings: &Settings, faults: &Faults) -> Routes {
                         Some(rule)
                     }
                 };
-                let uses = policy_uses(settings, &registration.policy, &policies, faults);
+                let uses = policy_uses(settings, &registration.policy, &policies, tallies, faults);
                 client_auth::check(settings, written, uses.iter().all(PolicyUse::needs_certificate), faults);
                 RouteKind::Registration(Box::new(RegistrationRoute {
                     upstream: Arc::clone(server),
@@ -180,6 +183,7 @@ fn policy_uses(
     settings: &Settings,
     choice: &PolicyChoice,
     policies: &BTreeMap<&str, Arc<Policy>>,
+    tallies: &Tallies,
     faults: &Faults,
 ) -> Vec<PolicyUse> {
     let named = |name: &str, choice: Choice| {
@@ -187,7 +191,8 @@ fn policy_uses(
         let only = choice.authority.as_ref();
         let authorities = only.map_or_else(|| written.authorities.clone(), |authority| vec![authority.clone()]);
         let statement_keys = key_set_of(policy, written, name, faults);
-        Some(PolicyUse { policy: Arc::clone(policy), choice, authorities, statement_keys })
+        let tally = tallies.of(policy);
+        Some(PolicyUse { policy: Arc::clone(policy), choice, authorities, statement_keys, tally })
     };
     match choice {
         PolicyChoice::One(name) => named(name, Choice::default()).into_iter().collect(),

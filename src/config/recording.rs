@@ -43,7 +43,8 @@ pub fn open_recording(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Opt
         per_address: count(settings.audit.strangers_per_address_per_minute),
         in_all: count(settings.audit.strangers_per_minute),
     };
-    Ok(Some(Arc::new(Recording { ledger: Ledger::new(store, limits, Arc::clone(clock)), sealer })))
+    let ledger = Ledger::new(store, limits, Arc::clone(clock));
+    Ok(Some(Arc::new(Recording { ledger, sealer, tallies: Arc::default() })))
 }
 
 #[cfg(test)]

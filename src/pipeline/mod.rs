@@ -31,4 +31,5 @@ mod reply;
 pub mod routes;
 pub mod signer;
 pub mod snapshot;
+pub mod tally;
 pub mod token;

@@ -188,9 +188,12 @@ impl Attempt {
             }
         };
         let question = self.caller.question(policy, settings, &request);
+        let judging = Instant::now();
         let mut decision = decide(&question, &evidence);
+        policy.tally.took(judging.elapsed(), Instant::now(), self.id);
         match std::mem::replace(&mut decision.verdict, Verdict::Refused) {
             Verdict::Refused => {
+                policy.tally.count(&decision.trace, None);
                 self.refuse(policy, self.standing(), &decision, &Refusal::Decided(&decision.trace)).await
             }
             Verdict::Admitted(admitted) => {
@@ -212,6 +215,12 @@ impl Attempt {
                 if is_stranger && matches!(opened, Err(OpenError::Conflict { .. } | OpenError::Exhausted { .. })) {
                     self.recording.ledger.charge_stranger(&record);
                 }
+                // Counted when it is known whether what it takes was free.
+                let taken = match &opened {
+                    Err(OpenError::Conflict { claim } | OpenError::Exhausted { claim, .. }) => claims.get(*claim),
+                    Ok(_) | Err(OpenError::Repeated(_) | OpenError::Store(_)) => None,
+                };
+                policy.tally.count(&decision.trace, taken.map(|claim| &*claim.refusal));
                 match opened {
                     Ok(opened) => carry_out::carry_out(&self, settings, policy, &decision, metadata, opened).await,
                     Err(OpenError::Conflict { claim }) => match claims.get(claim) {
@@ -243,6 +252,7 @@ impl Attempt {
         let Some((policy, decision)) = self.caller.refusal(settings) else {
             return Refusal::NotFound.answer(self.correlation);
         };
+        policy.tally.count(&decision.trace, None);
         let standing = self.caller.standing(settings);
         self.refuse(policy, standing, &decision, &Refusal::Decided(&decision.trace)).await
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 
+use super::tally::Tally;
 use super::token::TokenRule;
 use crate::headers::forwarded::PublicBase;
 use crate::model::id::AuthorityName;
@@ -100,6 +101,8 @@ pub struct PolicyUse {
     pub authorities: Vec<AuthorityName>,
     /// The `[key_sets.NAME]` that plays the role of the statement's keys.
     pub statement_keys: Option<String>,
+    /// Where its decisions are counted.
+    pub tally: Arc<Tally>,
 }
 
 impl PolicyUse {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use super::routes::Routes;
+use super::tally::Tallies;
 use crate::audit::Ledger;
 use crate::jose::{KeySets, SoftwareKeys};
 use crate::model::digest::Digest;
@@ -45,13 +46,15 @@ pub struct Snapshot {
     pub tasks: TaskTracker,
 }
 
-/// Where decisions are recorded and answers sealed.
+/// Where decisions are recorded and counted, and answers sealed.
 #[derive(Debug)]
 pub struct Recording {
     /// The ledger.
     pub ledger: Ledger,
     /// Seals answers, and keys the fingerprints of tokens.
     pub sealer: Sealer,
+    /// What policies judged; like the ledger it outlives snapshots.
+    pub tallies: Arc<Tallies>,
 }
 
 /// Limits of gated requests.

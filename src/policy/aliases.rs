@@ -38,6 +38,11 @@ impl Aliases {
         (names(&self.request), names(&self.statement))
     }
 
+    /// The rules under which it may refuse.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.request.iter().chain(&self.statement).map(|alias| &alias.rule)
+    }
+
     /// The request with every member under the name that is meant. What came under both stays as it is, and
     /// [`Aliases::judge`] refuses it.
     pub(super) fn request<'r>(&self, request: &'r Map<String, Value>) -> Cow<'r, Map<String, Value>> {

@@ -65,6 +65,11 @@ impl Forward {
         self.replaced.iter().chain(&self.derived).map(|computed| &computed.code)
     }
 
+    /// The rules under which it may refuse.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.replaced.iter().chain(&self.derived).map(|computed| &computed.rule)
+    }
+
     /// The members as they will travel; those of `facts` are not looked at. `null` where one cannot be computed.
     pub(super) fn merge(&self, library: &Library, facts: &Facts<'_>) -> Map<String, Value> {
         let mut merged: Map<String, Value> = facts

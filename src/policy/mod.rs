@@ -152,6 +152,20 @@ impl Policy {
         self.checks.iter().map(Active::rule).chain(self.rulings.iter().map(Ruling::rule))
     }
 
+    /// The id of everything that may stand in a trace of this policy, each once, about in the order of its steps.
+    pub fn steps(&self) -> Vec<Arc<str>> {
+        let gates = self.gates(Operation::Register).chain([Gate::TokenValid]).map(|gate| self.gate(gate));
+        let computed = self.forward.rules().chain([&self.limits.request, &self.limits.evidence]);
+        let judging = self.checks.iter().map(Active::rule).chain(computed).chain(self.rulings.iter().map(Ruling::rule));
+        let mut ids: Vec<Arc<str>> = Vec::new();
+        for rule in gates.chain(self.aliases.rules()).chain(judging) {
+            if !ids.contains(&rule.id) {
+                ids.push(Arc::clone(&rule.id));
+            }
+        }
+        ids
+    }
+
     /// A claim of a verified statement that is a text, under whichever of its spellings it has (`[aliases.statement]`).
     pub fn claim<'s>(&self, claims: &'s Map<String, Value>, name: &str) -> Option<&'s str> {
         self.aliases.claim(claims, name)

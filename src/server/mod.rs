@@ -28,6 +28,7 @@ use crate::config::{Assembled, ListenerPlan, LoadError, Loaded, RecordingError, 
 use crate::model::document::{Faults, Problem};
 use crate::model::time::Clock;
 use crate::pipeline::snapshot::{Recording, Snapshot};
+use crate::pipeline::tally::Tallies;
 
 /// What every connection shares. A reload replaces the contents, never the value.
 #[derive(Debug)]
@@ -121,6 +122,11 @@ impl Server {
         self.listeners.iter().map(|bound| (bound.name.to_string(), bound.address)).collect()
     }
 
+    /// What policies judged so far, and go on to while it runs; `None` where no route is gated.
+    pub fn tallies(&self) -> Option<Arc<Tallies>> {
+        self.recording.as_ref().map(|recording| Arc::clone(&recording.tallies))
+    }
+
     /// Serves until `shutdown`, then drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let stop = tokio_util::sync::CancellationToken::new();
@@ -136,10 +142,17 @@ impl Server {
             self.recording.clone(),
             self.clock,
         ));
+        let telling = self.recording.as_ref().map(|recording| {
+            let tallies = Arc::clone(&recording.tallies);
+            tokio::spawn(async move { tallies.tell_hourly().await })
+        });
         shutdown.await;
         tracing::info!("draining");
         stop.cancel();
         watching.abort();
+        if let Some(telling) = telling {
+            telling.abort();
+        }
         while accepting.join_next().await.is_some() {}
         self.shared.tasks.close();
         let finished = async {
@@ -153,6 +166,7 @@ impl Server {
             tracing::warn!(deadline = ?self.drain, "connections cut at the end of the drain");
         }
         if let Some(recording) = self.recording {
+            recording.tallies.tell();
             recording.ledger.shutdown(self.drain).await;
         }
     }

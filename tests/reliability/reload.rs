@@ -109,6 +109,30 @@ async fn r6_changed_content_is_noticed_without_a_signal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn r6_counts_go_on_over_a_reload_and_are_told_at_the_end() {
+    let mut running = Running::start().await;
+    for (name, version) in [("before", "2.1.0-next"), ("after", "2.1.0-last")] {
+        assert_eq!(soon(Applicant::new(&running.world, name).apply(running.program.address)).await.status, 201);
+        running.rewrite("policies/open-finance-brasil.toml", |text| {
+            let renamed = |line: &str| match line.starts_with("version = ") {
+                true => format!("version = \"{version}\"\n"),
+                false => line.to_owned() + "\n",
+            };
+            text.lines().map(renamed).collect()
+        });
+        running.reload();
+    }
+    let stranger = running.world.third_party(None).expect("a client");
+    assert_eq!(stranger.register(running.program.address, "{}").await.expect("an answer").status(), 401);
+    running.program.signal("TERM");
+    let line = running.program.until("judged since the start");
+    for told in ["policy=\"open-finance-brasil\"", "judged=3", "refused=1", "certificate.trusted fail 1"] {
+        assert!(line.contains(told), "{told}: {line}");
+    }
+    assert_eq!(running.program.ended(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn r13_a_bad_reload_keeps_the_old_state_and_is_logged() {
     let running = Running::start().await;
     let first = soon(Applicant::new(&running.world, "before").apply(running.program.address)).await;

@@ -11,6 +11,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use dcrgate::model::time::{Clock, SystemClock};
+use dcrgate::pipeline::tally::Tallies;
 use dcrgate::sandbox::World;
 use dcrgate::server::Server;
 use tokio::sync::oneshot;
@@ -22,6 +23,8 @@ pub struct Gate {
     pub world: World,
     /// Where the proxy listens.
     pub address: SocketAddr,
+    /// What its policies judged.
+    pub tallies: Arc<Tallies>,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
     _home: tempfile::TempDir,
@@ -51,8 +54,8 @@ impl Gate {
 
     /// Over a world that was made before, with another clock.
     pub async fn clocked(clock: Arc<dyn Clock>, home: tempfile::TempDir, world: World) -> Self {
-        let (address, stop, running) = serve(&world.configuration(), clock).await;
-        Self { world, address, stop: Some(stop), running: Some(running), _home: home }
+        let (address, tallies, stop, running) = serve(&world.configuration(), clock).await;
+        Self { world, address, tallies, stop: Some(stop), running: Some(running), _home: home }
     }
 
     /// Stops the proxy, drained, as SIGTERM does.
@@ -66,8 +69,8 @@ impl Gate {
     /// Stops and starts over the same world.
     pub async fn restart(&mut self) {
         self.stop().await;
-        let (address, stop, running) = serve(&self.world.configuration(), Arc::new(SystemClock)).await;
-        (self.address, self.stop, self.running) = (address, Some(stop), Some(running));
+        let (address, tallies, stop, running) = serve(&self.world.configuration(), Arc::new(SystemClock)).await;
+        (self.address, self.tallies, self.stop, self.running) = (address, tallies, Some(stop), Some(running));
     }
 
     /// The database of the proxy.
@@ -76,14 +79,18 @@ impl Gate {
     }
 }
 
-async fn serve(configuration: &Path, clock: Arc<dyn Clock>) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+/// Address, counts, what stops it, and its end.
+type Serving = (SocketAddr, Arc<Tallies>, oneshot::Sender<()>, JoinHandle<()>);
+
+async fn serve(configuration: &Path, clock: Arc<dyn Clock>) -> Serving {
     let server = Server::start(configuration, clock).await.expect("the server starts");
     let address = *server.addresses().values().next().expect("a listener");
+    let tallies = server.tallies().expect("a recording");
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(server.run(async {
         let _ = stopped.await;
     }));
-    (address, stop, running)
+    (address, tallies, stop, running)
 }
 
 /// The world's configuration in front of another upstream, in plain HTTP.
