@@ -79,7 +79,7 @@ impl Admitted<'_> {
 
     /// Judges it by every gate, check and rule; nothing is read and nothing compiled.
     pub fn judge(&self, policy: &Policy) -> Trace {
-        self.0.judge(policy).0
+        self.0.judge(policy).trace
     }
 }
 
@@ -199,8 +199,7 @@ impl Suite {
                     None => return true,
                 },
             };
-            let (trace, metadata) = case.judge(policy);
-            if !case.differences(&trace, &metadata).is_empty() {
+            if !case.differences(&case.judge(policy)).is_empty() {
                 return true;
             }
         }
@@ -252,9 +251,9 @@ impl Suite {
                 continue;
             };
             matrix.know(policy);
-            let (trace, metadata) = case.judge(policy);
-            matrix.add(&case.name.value, &trace);
-            results.push(case.result(case.differences(&trace, &metadata), &trace));
+            let judgement = case.judge(policy);
+            matrix.add(&case.name.value, &judgement.trace);
+            results.push(case.result(case.differences(&judgement), &judgement.trace));
         }
         Results { cases: results, untried: matrix.untried(), matrix: matrix.text() }
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::gates::Proofs;
 use super::given::{self, Given};
 use super::{CaseResult, Example, Failure};
+use crate::model::claim::Claim;
 use crate::model::document::{Located, Section};
 use crate::model::facts::{Facts, Operation};
 use crate::model::time::Timestamp;
@@ -29,8 +30,18 @@ pub(super) struct Case {
     failed: BTreeSet<String>,
     shadow: BTreeSet<String>,
     taken: BTreeSet<String>,
+    /// In order; `None`: whatever it asks for.
+    takes: Option<Vec<String>>,
     forwarded: Map<String, Value>,
     absent: BTreeSet<String>,
+}
+
+/// What a case came to, before it is compared with what it says.
+#[derive(Debug)]
+pub(super) struct Judgement {
+    pub(super) trace: Trace,
+    pub(super) metadata: Map<String, Value>,
+    claims: Vec<Claim>,
 }
 
 /// What cases start from.
@@ -105,6 +116,7 @@ impl Case {
             failed: set("failed"),
             shadow: set("shadow"),
             taken: set("taken"),
+            takes: section.texts("takes").map(|texts| sorted(texts.into_iter().map(|text| text.value))),
             forwarded: map(section, "forwarded"),
             absent: set("absent"),
             name: name?,
@@ -140,10 +152,10 @@ impl Case {
     }
 
     /// What the pipeline does, with the case's word for every proof.
-    pub(super) fn judge(&self, policy: &Policy) -> (Trace, Map<String, Value>) {
+    pub(super) fn judge(&self, policy: &Policy) -> Judgement {
         let mut trace = Trace::new();
         if !self.proofs.pass(&self.given, self.operation, policy, &mut trace) {
-            return (trace, Map::new());
+            return Judgement { trace, metadata: Map::new(), claims: Vec::new() };
         }
         let facts = Facts {
             operation: self.operation,
@@ -163,11 +175,12 @@ impl Case {
         for claim in judged.claims.iter().filter(|claim| self.taken.contains(&*claim.refusal.id)) {
             trace.push(&claim.refusal, Outcome::Fail, None);
         }
-        (trace, metadata)
+        Judgement { trace, metadata, claims: judged.claims }
     }
 
     /// What is not as the case says; nothing when all is.
-    pub(super) fn differences(&self, trace: &Trace, metadata: &Map<String, Value>) -> Vec<String> {
+    pub(super) fn differences(&self, judgement: &Judgement) -> Vec<String> {
+        let Judgement { trace, metadata, claims } = judgement;
         let mut differences = Vec::new();
         let failed: BTreeSet<String> = trace.failures().map(id).collect();
         if self.accepted != failed.is_empty() {
@@ -207,6 +220,12 @@ impl Case {
         for name in self.absent.iter().filter(|name| metadata.contains_key(*name)) {
             differences.push(format!("`{name}` is forwarded, and should not be"));
         }
+        if let Some(said) = &self.takes {
+            let found = sorted(claims.iter().map(|claim| claim.described(self.now)));
+            if *said != found {
+                differences.push(format!("it takes: {}; expected: {}", list(&found), list(said)));
+            }
+        }
         differences
     }
 
@@ -230,6 +249,13 @@ fn is_shadow_failure(step: &Step) -> bool {
     step.rule.mode == Mode::Shadow && matches!(step.outcome, Outcome::Fail | Outcome::Error)
 }
 
-fn list(ids: &BTreeSet<String>) -> String {
-    if ids.is_empty() { "none".to_owned() } else { ids.iter().cloned().collect::<Vec<_>>().join(", ") }
+fn sorted(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut texts: Vec<String> = texts.collect();
+    texts.sort_unstable();
+    texts
+}
+
+fn list<'t>(texts: impl IntoIterator<Item = &'t String>) -> String {
+    let texts: Vec<&str> = texts.into_iter().map(String::as_str).collect();
+    if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
 }
