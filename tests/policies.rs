@@ -108,6 +108,16 @@ fn every_change_of_open_finance_brasil_is_noticed() {
 }
 
 #[test]
+fn every_change_of_portal_is_noticed() {
+    is_held_fast("portal");
+}
+
+#[test]
+fn every_change_of_psd2_eidas_is_noticed() {
+    is_held_fast("psd2-eidas");
+}
+
+#[test]
 fn every_change_of_rfc7591_is_noticed() {
     is_held_fast("rfc7591");
 }
