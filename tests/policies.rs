@@ -103,6 +103,16 @@ fn uk_open_banking() {
 }
 
 #[test]
+fn every_change_of_mcp_is_noticed() {
+    is_held_fast("mcp");
+}
+
+#[test]
+fn every_change_of_mobile_is_noticed() {
+    is_held_fast("mobile");
+}
+
+#[test]
 fn every_change_of_open_finance_brasil_is_noticed() {
     is_held_fast("open-finance-brasil");
 }

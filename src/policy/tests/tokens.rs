@@ -219,6 +219,10 @@ fn cases_say_who_asks_and_what_is_taken() {
         [""; 0],
         "without an address there is nobody to count against"
     );
+    let takes = |said: &str| differences(&format!("remote = '192.0.2.1'\nexpect = 'accept'\ntakes = {said}"));
+    assert_eq!(takes("['quota of 1 for 1h']"), [""; 0]);
+    assert_eq!(takes("['quota of 1']"), ["it takes: quota of 1 for 1h; expected: quota of 1"]);
+    assert_eq!(takes("[]"), ["it takes: quota of 1 for 1h; expected: none"]);
     assert_eq!(
         outcome("remote = 'here'\nexpect = 'accept'").unwrap_err(),
         ["p.cases.toml:4: `remote`: an IPv4 or IPv6 address"]
