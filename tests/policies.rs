@@ -53,6 +53,11 @@ fn cdr_australia() {
 }
 
 #[test]
+fn every_change_of_cdr_australia_is_noticed() {
+    is_held_fast("cdr-australia");
+}
+
+#[test]
 fn fapi2() {
     holds("fapi2");
 }
@@ -98,8 +103,18 @@ fn udap() {
 }
 
 #[test]
+fn every_change_of_udap_is_noticed() {
+    is_held_fast("udap");
+}
+
+#[test]
 fn uk_open_banking() {
     holds("uk-open-banking");
+}
+
+#[test]
+fn every_change_of_uk_open_banking_is_noticed() {
+    is_held_fast("uk-open-banking");
 }
 
 #[test]
