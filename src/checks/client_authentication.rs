@@ -6,6 +6,7 @@ use super::report::Failure;
 use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member, text};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
+use crate::model::name::DistinguishedName;
 
 #[derive(Debug)]
 pub(super) struct ClientAuthentication;
@@ -17,27 +18,54 @@ const IMPLICIT: Fault = Fault {
     hint: "name the method: the default client_secret_basic is not accepted",
 };
 const KEYLESS: Fault = Fault {
-    message: "token_endpoint_auth_method needs keys, and there is neither jwks_uri nor jwks",
+    message: "token_endpoint_auth_method needs keys, and there are none: neither jwks_uri nor jwks with keys",
     hint: "send jwks_uri",
 };
 const SUBJECT: Fault = Fault {
     message: "tls_client_auth needs exactly one of the tls_client_auth_* members",
     hint: "send one of tls_client_auth_subject_dn, _san_dns, _san_uri, _san_ip and _san_email",
 };
+const SUBJECT_FORM: Fault = Fault {
+    message: "tls_client_auth_subject_dn is not a distinguished name in the string form of RFC 4514",
+    hint: "send the subject of the client certificate, such as CN=client.example,O=Example,C=PT",
+};
+const CERTIFICATES: Fault = Fault {
+    message: "self_signed_tls_client_auth needs keys with their certificates, and jwks has no x5c",
+    hint: "put the certificate of the client into x5c of its key, or send jwks_uri",
+};
+const UNUSED: Fault = Fault {
+    message: "this member means nothing for this token_endpoint_auth_method",
+    hint: "leave it out, or choose the method that it belongs to",
+};
 
 static ABOUT: About = About {
     id: "client.authentication",
-    summary: "token_endpoint_auth_method is accepted, and what it needs is there",
+    summary: "token_endpoint_auth_method is accepted, what it needs is there, and nothing of another method",
     clause: "RFC 7591 2, RFC 8705 2.1.2",
     error: ErrorCode::InvalidClientMetadata,
     field: Some("token_endpoint_auth_method"),
     operations: WRITES,
-    faults: &[METHOD, IMPLICIT, KEYLESS, SUBJECT],
+    faults: &[METHOD, IMPLICIT, KEYLESS, SUBJECT, SUBJECT_FORM, CERTIFICATES, UNUSED],
     settings: &[
-        ("methods", "accepted methods (any)"),
+        ("methods", "accepted methods (those that are registered)"),
         ("explicit", "whether the request has to name its method (false)"),
+        ("unused", "members of another method, such as tls_client_auth_subject_dn: refuse | accept (refuse)"),
     ],
 };
+
+/// The methods that are registered (IANA "OAuth Token Endpoint Authentication Methods").
+const REGISTERED: [&str; 7] = [
+    "none",
+    "client_secret_post",
+    "client_secret_basic",
+    "client_secret_jwt",
+    "private_key_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+];
+
+/// The member that says how assertions are signed.
+const SIGNING: &str = "token_endpoint_auth_signing_alg";
 
 /// The members of which `tls_client_auth` needs exactly one.
 const SUBJECTS: [&str; 5] = [
@@ -55,14 +83,18 @@ impl Check for ClientAuthentication {
 
     fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
         let explicit = settings.boolean("explicit").unwrap_or(false);
-        Some(Box::new(Authentication { methods: settings.texts("methods"), explicit }))
+        let registered = || REGISTERED.iter().map(|method| (*method).to_owned()).collect();
+        let methods = settings.texts("methods").unwrap_or_else(registered);
+        let refuse_unused = settings.word("unused", &[("refuse", true), ("accept", false)]).unwrap_or(true);
+        Some(Box::new(Authentication { methods, explicit, refuse_unused }))
     }
 }
 
 #[derive(Debug)]
 struct Authentication {
-    methods: Option<Vec<String>>,
+    methods: Vec<String>,
     explicit: bool,
+    refuse_unused: bool,
 }
 
 impl Judge for Authentication {
@@ -71,16 +103,37 @@ impl Judge for Authentication {
             return report.fail(Failure::of(IMPLICIT));
         }
         let method = text(facts.metadata, "token_endpoint_auth_method").unwrap_or("client_secret_basic");
-        if self.methods.as_ref().is_some_and(|allowed| !allowed.iter().any(|allowed| allowed == method)) {
+        if !self.methods.iter().any(|accepted| accepted == method) {
             return report.fail(Failure::of(METHOD).detail(method));
         }
-        let has = |name: &&str| member(facts.metadata, name).is_some();
-        if matches!(method, "private_key_jwt" | "self_signed_tls_client_auth") && !has(&"jwks_uri") && !has(&"jwks") {
-            report.fail(Failure::of(KEYLESS));
+        let has = |name: &str| member(facts.metadata, name).is_some();
+        let keys = || facts.metadata.get("jwks")?.get("keys")?.as_array().filter(|keys| !keys.is_empty());
+        let published = has("jwks_uri") || has("signed_jwks_uri");
+        if matches!(method, "private_key_jwt" | "self_signed_tls_client_auth") && !published {
+            match keys() {
+                None => report.fail(Failure::of(KEYLESS)),
+                // RFC 8705 §2.2.2: it is known by the certificates of its keys.
+                Some(keys) if method != "private_key_jwt" && !keys.iter().any(|key| key.get("x5c").is_some()) => {
+                    report.fail(Failure::of(CERTIFICATES).field("jwks"));
+                }
+                Some(_) => {}
+            }
         }
-        let subjects = SUBJECTS.iter().filter(|name| has(name)).count();
-        if method == "tls_client_auth" && subjects != 1 {
-            report.fail(Failure::of(SUBJECT).detail(format!("{subjects} members")));
+        let subjects = || SUBJECTS.into_iter().filter(|name| has(name));
+        if method == "tls_client_auth" {
+            if subjects().count() != 1 {
+                report.fail(Failure::of(SUBJECT).detail(format!("{} members", subjects().count())));
+            }
+            if let Some(name) = text(facts.metadata, "tls_client_auth_subject_dn")
+                && DistinguishedName::parse(name).is_err()
+            {
+                report.fail(Failure::of(SUBJECT_FORM).field("tls_client_auth_subject_dn").detail(name));
+            }
+        } else if self.refuse_unused {
+            subjects().for_each(|name| report.fail(Failure::of(UNUSED).field(name)));
+        }
+        if self.refuse_unused && has(SIGNING) && !method.ends_with("_jwt") {
+            report.fail(Failure::of(UNUSED).field(SIGNING).detail(method));
         }
     }
 }

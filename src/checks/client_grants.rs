@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::report::Failure;
-use super::{About, Check, Fault, Judge, Report, Settings, WRITES, texts};
+use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member, text, texts};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
 
@@ -22,21 +22,31 @@ const UNSERVED: Fault = Fault {
     message: "response_types and grant_types do not fit each other",
     hint: "code needs authorization_code; token and id_token need implicit",
 };
+const UNNOTIFIED: Fault = Fault {
+    message: "backchannel_token_delivery_mode ping and push need backchannel_client_notification_endpoint",
+    hint: "send the https address at which the client is notified, or use poll",
+};
 
 static ABOUT: About = About {
     id: "client.grants",
-    summary: "grant_types and response_types are accepted and fit each other",
+    summary: "grant_types and response_types are accepted and fit each other, and the client can be notified where it asks to be",
     clause: "RFC 7591 2.1",
     error: ErrorCode::InvalidClientMetadata,
     field: Some("grant_types"),
     operations: WRITES,
-    faults: &[GRANT, RESPONSE, UNSERVED],
+    faults: &[GRANT, RESPONSE, UNSERVED, UNNOTIFIED],
     settings: &[
         ("grant_types", "accepted grant types (any)"),
         ("response_types", "accepted response types, words in any order (any)"),
-        ("hybrid_implicit", "implicit beside code id_token: require | tolerate (require)"),
+        (
+            "hybrid_implicit",
+            "implicit beside code id_token: require | tolerate (require); [forward.replaced] can leave it out",
+        ),
     ],
 };
+
+/// Where clients are told that a user has answered (CIBA §4).
+const NOTIFICATION: &str = "backchannel_client_notification_endpoint";
 
 /// Words of one response type: OpenID Connect knows three.
 const MAX_WORDS: usize = 4;
@@ -94,6 +104,12 @@ impl Judge for Grants {
         };
         if code != granted("authorization_code") || !implicit_fits {
             report.fail(Failure::of(UNSERVED).detail(format!("{grants:?} {responses:?}")));
+        }
+        // CIBA §4.
+        if matches!(text(facts.metadata, "backchannel_token_delivery_mode"), Some("ping" | "push"))
+            && member(facts.metadata, NOTIFICATION).is_none()
+        {
+            report.fail(Failure::of(UNNOTIFIED).field(NOTIFICATION));
         }
     }
 }

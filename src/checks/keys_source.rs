@@ -16,7 +16,8 @@ use crate::model::key::has_private_part;
 #[derive(Debug)]
 pub(super) struct KeysSource;
 
-const BOTH: Fault = Fault { message: "jwks and jwks_uri exclude each other", hint: "send one of them" };
+const BOTH: Fault =
+    Fault { message: "jwks, jwks_uri and signed_jwks_uri exclude each other", hint: "send one of them" };
 const BY_VALUE: Fault = Fault {
     message: "keys by value (jwks) are not accepted",
     hint: "leave jwks out and publish the keys in the directory",
@@ -24,6 +25,10 @@ const BY_VALUE: Fault = Fault {
 const DIFFERENT: Fault = Fault {
     message: "jwks_uri is not the address in the software statement",
     hint: "leave jwks_uri out, or copy it from the software statement character for character",
+};
+const ELSEWHERE: Fault = Fault {
+    message: "the keys are those that the software statement names, and signed_jwks_uri names others",
+    hint: "leave signed_jwks_uri out",
 };
 const INSECURE: Fault = Fault { message: "jwks_uri is not an https address", hint: "publish the keys over https" };
 const INNER: Fault = Fault {
@@ -37,18 +42,21 @@ const PRIVATE: Fault = Fault {
 
 static ABOUT: About = About {
     id: "keys.source",
-    summary: "jwks and jwks_uri exclude each other, hold no private parts, and agree with the statement",
+    summary: "jwks, jwks_uri and signed_jwks_uri exclude each other, hold no private parts, and agree with the statement",
     clause: "RFC 7591 2",
     error: ErrorCode::InvalidClientMetadata,
     field: Some("jwks_uri"),
     operations: WRITES,
-    faults: &[BOTH, BY_VALUE, DIFFERENT, INSECURE, INNER, PRIVATE, statementless::ABSENT],
+    faults: &[BOTH, BY_VALUE, DIFFERENT, ELSEWHERE, INSECURE, INNER, PRIVATE, statementless::ABSENT],
     settings: &[
         ("by_value", "jwks in the request: accept | refuse (accept)"),
         ("claim", "claim of the statement that a jwks_uri has to equal"),
         statementless::SETTING,
     ],
 };
+
+/// Another way to name keys (OpenID Federation §5.2.1).
+const SIGNED: &str = "signed_jwks_uri";
 
 impl Check for KeysSource {
     fn about(&self) -> &'static About {
@@ -85,6 +93,14 @@ impl Judge for Source {
             if holds_private_part(jwks) {
                 report.fail(Failure::of(PRIVATE).field("jwks"));
             }
+        }
+        // OpenID Federation §5.2.1. The statement's word counts too: whoever reads both might take the other.
+        let others = ["jwks", "jwks_uri"].into_iter().any(|name| member(facts.metadata, name).is_some());
+        if member(facts.metadata, SIGNED).is_some() && (others || jwks.is_some()) {
+            report.fail(Failure::of(BOTH).field(SIGNED));
+        }
+        if member(facts.request, SIGNED).is_some() && self.claim.is_some() {
+            report.fail(Failure::of(ELSEWHERE).field(SIGNED));
         }
         match (uri, &self.claim, facts.statement) {
             (Some(uri), Some(claim), Some(statement))

@@ -15,7 +15,7 @@ use crate::model::address::as_written;
 use crate::model::document::nearest;
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
-use crate::model::metadata::{Kind, MEMBERS, Member, base_name, member};
+use crate::model::metadata::{Kind, MEMBERS, base_name, member};
 
 #[derive(Debug)]
 pub(super) struct MetadataAddresses;
@@ -47,20 +47,13 @@ static ABOUT: About = About {
     ],
 };
 
-const fn holds_addresses(known: &Member) -> bool {
-    matches!(
-        known.kind,
-        Kind::Address | Kind::Addresses | Kind::Endpoint | Kind::Endpoints | Kind::Page | Kind::Redirects
-    )
-}
-
 impl Check for MetadataAddresses {
     fn about(&self) -> &'static About {
         &ABOUT
     }
 
     fn configure(&self, settings: &Settings<'_>, _: &BTreeMap<&'static str, Settings<'_>>) -> Option<Box<dyn Judge>> {
-        let known = || MEMBERS.iter().filter(|known| holds_addresses(known)).map(|known| known.name);
+        let known = || MEMBERS.iter().filter(|known| known.kind.holds_addresses()).map(|known| known.name);
         let members = settings.texts("members");
         for unknown in members.iter().flatten().filter(|name| !known().any(|known| known == name.as_str())) {
             let help = nearest(unknown, known()).map(|word| format!("did you mean `{word}`?"));

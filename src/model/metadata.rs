@@ -5,9 +5,12 @@
 //! allows in it is a check's or a rule's business.
 
 use serde_json::Value;
-use url::Url;
 
-use super::address::{as_written, is_inner};
+use super::address::is_inner;
+
+mod form;
+
+pub use form::is_script_scheme;
 
 /// A member of client metadata.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,8 +30,10 @@ pub enum Kind {
     Title,
     /// One of these strings.
     Word(&'static [&'static str]),
-    /// An array of strings without control characters.
+    /// An array of strings without control characters, none of them empty.
     Texts,
+    /// An array of these strings.
+    Words(&'static [&'static str]),
     /// true or false.
     Boolean,
     /// An integer that is not negative.
@@ -38,12 +43,14 @@ pub enum Kind {
     /// An https address that the identity server itself will call: none inside the house (CVE-2026-4366,
     /// CVE-2026-1518, CVE-2020-10770).
     Endpoint,
-    /// An array of them.
-    Endpoints,
+    /// An array of them, where a fragment is the base64url of the SHA-256 of what is found there.
+    RequestObjects,
     /// An address for people, not inside the house, which may also come as `name#language-tag`.
     Page,
     /// An array of absolute addresses.
     Addresses,
+    /// An array of absolute addresses without fragment, to which something is appended.
+    ReturnAddresses,
     /// Redirect addresses; their form is a check of its own.
     Redirects,
     /// A JWS `alg` (RFC 7518 §3.1).
@@ -52,6 +59,20 @@ pub enum Kind {
     KeyManagement,
     /// A JWE `enc` (RFC 7518 §5.1).
     ContentEncryption,
+    /// An array of them, not empty.
+    ContentEncryptions,
+    /// A host name, without wildcard.
+    HostName,
+    /// An address in numbers: four decimal numbers, or RFC 5952.
+    IpAddress,
+    /// A mail address, without display name.
+    Mailbox,
+    /// An absolute URI that is compared, never visited.
+    Identifier,
+    /// A compact JWS.
+    CompactJws,
+    /// A JWK set.
+    KeySet,
     /// An object.
     Object,
     /// Given out by the identity server; a client does not choose it.
@@ -62,12 +83,16 @@ impl Kind {
     /// Whether the JSON type fits, whatever the form of the strings in it.
     pub fn fits(self, value: &Value) -> bool {
         match self {
-            Self::Texts | Self::Addresses | Self::Endpoints | Self::Redirects => {
-                value.as_array().is_some_and(|items| items.iter().all(Value::is_string))
-            }
+            Self::Texts
+            | Self::Words(_)
+            | Self::Addresses
+            | Self::ReturnAddresses
+            | Self::RequestObjects
+            | Self::ContentEncryptions
+            | Self::Redirects => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
             Self::Boolean => value.is_boolean(),
             Self::Integer => value.as_u64().is_some(),
-            Self::Object => value.is_object(),
+            Self::Object | Self::KeySet => value.is_object(),
             Self::Issued => true,
             _ => value.is_string(),
         }
@@ -80,15 +105,29 @@ impl Kind {
             Value::Array(items) => items.iter().all(|item| item.as_str().is_some_and(test)),
             _ => true,
         };
+        let among = |words: &[&str]| match value {
+            Value::Array(items) => items.iter().all(|item| item.as_str().is_some_and(|text| words.contains(&text))),
+            value => value.as_str().is_some_and(|text| words.contains(&text)),
+        };
+        let plain = |text: &str| !text.contains(char::is_control);
         self.fits(value)
             && match self {
-                Self::Word(words) => value.as_str().is_some_and(|text| words.contains(&text)),
-                Self::Address => every(|text| web_address(text).is_some()),
-                Self::Page => every(|text| web_address(text).is_some_and(|url| !is_inner(&url))),
-                Self::Endpoint | Self::Endpoints => every(is_endpoint),
-                Self::Addresses => every(is_address),
+                Self::Word(words) | Self::Words(words) => among(words),
+                Self::Texts => every(|text| !text.is_empty() && !text.contains(char::is_control)),
+                Self::Address => every(|text| form::web_address(text).is_some()),
+                Self::Page => every(|text| form::web_address(text).is_some_and(|url| !is_inner(&url))),
+                Self::Endpoint => every(form::is_endpoint),
+                Self::RequestObjects => every(form::is_request_object),
+                Self::Addresses | Self::Identifier => every(form::is_address),
+                Self::ReturnAddresses => every(form::is_return_address),
+                Self::HostName => every(form::is_host_name),
+                Self::IpAddress => every(form::is_ip_address),
+                Self::Mailbox => every(form::is_mailbox),
+                Self::CompactJws => every(form::is_compact_jws),
+                Self::KeySet => form::is_key_set(value),
+                Self::ContentEncryptions => among(CONTENT_ENCRYPTION) && *value != Value::Array(Vec::new()),
                 Self::Redirects => true,
-                _ => every(|text| !text.contains(char::is_control)),
+                _ => every(plain),
             }
     }
 
@@ -96,18 +135,45 @@ impl Kind {
     pub const fn demand(self) -> &'static str {
         match self {
             Self::Word(_) => "this member does not know the word it was given",
-            Self::Texts => "this member has to be an array of strings without control characters",
+            Self::Words(_) => "this member has to be an array of words that it knows",
+            Self::Texts => "this member has to be an array of strings without control characters, none of them empty",
             Self::Boolean => "this member has to be true or false",
             Self::Integer => "this member has to be an integer that is not negative",
             Self::Page => "this member has to be an absolute http or https address of a public host",
             Self::Endpoint => "this member has to be an absolute https address of a public host",
-            Self::Endpoints => "this member has to be an array of absolute https addresses of public hosts",
+            Self::RequestObjects => {
+                "this member has to be an array of absolute https addresses of public hosts, each alone or with the base64url SHA-256 of its content as fragment"
+            }
             Self::Address => "this member has to be an absolute http or https address",
             Self::Addresses => "this member has to be an array of absolute addresses",
+            Self::ReturnAddresses => "this member has to be an array of absolute addresses without fragment",
             Self::Redirects => "this member has to be an array of strings",
+            Self::ContentEncryptions => "this member has to be an array of JWE enc values that is not empty",
+            Self::HostName => "this member has to be a host name without wildcard",
+            Self::IpAddress => {
+                "this member has to be an IPv4 address in four decimal numbers or an IPv6 address as in RFC 5952"
+            }
+            Self::Mailbox => "this member has to be a mail address",
+            Self::Identifier => "this member has to be an absolute URI",
+            Self::CompactJws => "this member has to be a JWS in compact serialization",
+            Self::KeySet => "this member has to be a JWK set: an object with an array of keys, each with its kty",
             Self::Object => "this member has to be an object",
             _ => "this member has to be a string without control characters",
         }
+    }
+
+    /// Whether it holds addresses of hosts.
+    pub const fn holds_addresses(self) -> bool {
+        matches!(
+            self,
+            Self::Address
+                | Self::Addresses
+                | Self::Endpoint
+                | Self::Page
+                | Self::Redirects
+                | Self::RequestObjects
+                | Self::ReturnAddresses
+        )
     }
 
     const fn is_localised(self) -> bool {
@@ -120,7 +186,7 @@ pub fn member(name: &str) -> Option<&'static Member> {
     let find =
         |name: &str| MEMBERS.binary_search_by(|member| member.name.cmp(name)).ok().and_then(|index| MEMBERS.get(index));
     let Some((base, tag)) = name.split_once('#') else { return find(name) };
-    find(base).filter(|member| member.kind.is_localised() && is_language_tag(tag))
+    find(base).filter(|member| member.kind.is_localised() && form::is_language_tag(tag))
 }
 
 /// The name without its language tag.
@@ -128,31 +194,56 @@ pub fn base_name(name: &str) -> &str {
     name.split_once('#').map_or(name, |(base, _)| base)
 }
 
-/// The shape of a language tag (BCP 47): subtags of one to eight letters and digits.
-fn is_language_tag(tag: &str) -> bool {
-    tag.split('-')
-        .all(|subtag| (1..=8).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-}
+/// JWS algorithms that are registered for signatures and not prohibited (IANA JOSE; RFC 7518, 8037, 8812, 9864).
+pub const SIGNATURE: &[&str] = &[
+    "none",
+    "HS256",
+    "HS384",
+    "HS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "ES256K",
+    "EdDSA",
+    "Ed25519",
+    "Ed448",
+    "ML-DSA-44",
+    "ML-DSA-65",
+    "ML-DSA-87",
+];
 
-fn web_address(text: &str) -> Option<Url> {
-    as_written(text).filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host())
-}
+/// JWE algorithms that are registered for the management of keys (IANA JOSE; RFC 7518 §4.1).
+pub const KEY_MANAGEMENT: &[&str] = &[
+    "RSA1_5",
+    "RSA-OAEP",
+    "RSA-OAEP-256",
+    "RSA-OAEP-384",
+    "RSA-OAEP-512",
+    "A128KW",
+    "A192KW",
+    "A256KW",
+    "dir",
+    "ECDH-ES",
+    "ECDH-ES+A128KW",
+    "ECDH-ES+A192KW",
+    "ECDH-ES+A256KW",
+    "A128GCMKW",
+    "A192GCMKW",
+    "A256GCMKW",
+    "PBES2-HS256+A128KW",
+    "PBES2-HS384+A192KW",
+    "PBES2-HS512+A256KW",
+];
 
-fn is_endpoint(text: &str) -> bool {
-    // Two slashes and no user information: nothing that readers repair or understand in two ways.
-    let authority = text.strip_prefix("https://").and_then(|rest| rest.split(['/', '?', '#']).next());
-    authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
-        && web_address(text).is_some_and(|url| !is_inner(&url))
-}
-
-fn is_address(text: &str) -> bool {
-    as_written(text).is_some_and(|url| !is_script_scheme(url.scheme()))
-}
-
-/// Schemes that a browser runs or reads locally rather than visits (CVE-2026-9086).
-pub fn is_script_scheme(scheme: &str) -> bool {
-    matches!(scheme, "javascript" | "data" | "vbscript" | "file" | "blob" | "about" | "view-source" | "filesystem")
-}
+/// JWE algorithms that are registered for the encryption of content (IANA JOSE; RFC 7518 §5.1).
+pub const CONTENT_ENCRYPTION: &[&str] =
+    &["A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512", "A128GCM", "A192GCM", "A256GCM"];
 
 const fn of(name: &'static str, kind: Kind) -> Member {
     Member { name, kind }
@@ -172,11 +263,11 @@ pub const MEMBERS: &[Member] = &[
     of("backchannel_token_delivery_mode", Kind::Word(&["poll", "ping", "push"])),
     of("backchannel_user_code_parameter", Kind::Boolean),
     of("backchannel_user_code_parameter_supported", Kind::Boolean),
-    of("claims_redirect_uris", Kind::Addresses),
+    of("claims_redirect_uris", Kind::ReturnAddresses),
     of("client_id", Kind::Issued),
     of("client_id_issued_at", Kind::Issued),
     of("client_name", Kind::Title),
-    of("client_registration_types", Kind::Texts),
+    of("client_registration_types", Kind::Words(&["automatic", "explicit"])),
     of("client_secret", Kind::Issued),
     of("client_secret_expires_at", Kind::Issued),
     of("client_uri", Kind::Page),
@@ -185,7 +276,7 @@ pub const MEMBERS: &[Member] = &[
     of("default_max_age", Kind::Integer),
     of("description", Kind::Title),
     of("dpop_bound_access_tokens", Kind::Boolean),
-    of("encrypted_response_enc_values_supported", Kind::Texts),
+    of("encrypted_response_enc_values_supported", Kind::ContentEncryptions),
     of("frontchannel_logout_session_required", Kind::Boolean),
     of("frontchannel_logout_uri", Kind::Address),
     of("grant_types", Kind::Texts),
@@ -197,7 +288,7 @@ pub const MEMBERS: &[Member] = &[
     of("introspection_encrypted_response_alg", Kind::KeyManagement),
     of("introspection_encrypted_response_enc", Kind::ContentEncryption),
     of("introspection_signed_response_alg", Kind::Signature),
-    of("jwks", Kind::Object),
+    of("jwks", Kind::KeySet),
     of("jwks_uri", Kind::Address),
     of("keywords", Kind::Texts),
     of("logo_uri", Kind::Page),
@@ -215,7 +306,7 @@ pub const MEMBERS: &[Member] = &[
     of("request_object_encryption_alg", Kind::KeyManagement),
     of("request_object_encryption_enc", Kind::ContentEncryption),
     of("request_object_signing_alg", Kind::Signature),
-    of("request_uris", Kind::Endpoints),
+    of("request_uris", Kind::RequestObjects),
     of("require_auth_time", Kind::Boolean),
     of("require_pushed_authorization_request", Kind::Boolean),
     of("require_pushed_authorization_requests", Kind::Boolean),
@@ -227,14 +318,14 @@ pub const MEMBERS: &[Member] = &[
     of("sector_identifier_uri", Kind::Endpoint),
     of("signed_jwks_uri", Kind::Endpoint),
     of("software_id", Kind::Text),
-    of("software_statement", Kind::Text),
+    of("software_statement", Kind::CompactJws),
     of("software_version", Kind::Text),
     of("subject_type", Kind::Word(&["public", "pairwise"])),
     of("tls_client_auth_dn", Kind::Text),
-    of("tls_client_auth_san_dns", Kind::Text),
-    of("tls_client_auth_san_email", Kind::Text),
-    of("tls_client_auth_san_ip", Kind::Text),
-    of("tls_client_auth_san_uri", Kind::Text),
+    of("tls_client_auth_san_dns", Kind::HostName),
+    of("tls_client_auth_san_email", Kind::Mailbox),
+    of("tls_client_auth_san_ip", Kind::IpAddress),
+    of("tls_client_auth_san_uri", Kind::Identifier),
     of("tls_client_auth_subject_dn", Kind::Text),
     of("tls_client_certificate_bound_access_tokens", Kind::Boolean),
     of("token_endpoint_auth_method", Kind::Text),
@@ -249,64 +340,4 @@ pub const MEMBERS: &[Member] = &[
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn the_table_is_sorted_for_the_search() {
-        assert!(MEMBERS.is_sorted_by(|a, b| a.name < b.name));
-        assert!(MEMBERS.iter().all(|entry| member(entry.name) == Some(entry)));
-    }
-
-    #[test]
-    fn only_members_for_people_are_localised() {
-        assert_eq!(member("client_name#pt-BR").map(|member| member.name), Some("client_name"));
-        for name in ["redirect_uris#en", "client_name#", "client_name#a_b", "client_name#en#pt", "Client_Name", "jwks "]
-        {
-            assert_eq!(member(name), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn addresses_are_absolute_and_of_the_web() {
-        let admits = |text: &str| Kind::Page.admits(&json!(text));
-        assert!(admits("https://tpp.example/logo.png"));
-        for text in ["javascript:alert(1)", "JaVaScRiPt:alert(1)", "/logo", "https:", "https://a b/", "https:\\\\a", ""]
-        {
-            assert!(!admits(text), "{text}");
-        }
-        assert!(!Kind::Addresses.admits(&json!(["https://a.example/", "data:text/html,x"])));
-    }
-
-    #[test]
-    fn what_the_identity_server_calls_is_outside() {
-        let admits = |text: &str| Kind::Endpoint.admits(&json!(text));
-        assert!(admits("https://tpp.example/sector.json") && admits("https://tpp.example:8443?x=@"));
-        for text in [
-            "http://tpp.example/",
-            "HTTPS://tpp.example/",
-            "https://169.254.169.254/latest",
-            "https://localhost/",
-            "https://u@tpp.example/",
-            "https:///tpp.example/",
-            "https:tpp.example",
-        ] {
-            assert!(!admits(text), "{text}");
-        }
-        assert!(!Kind::Endpoints.admits(&json!(["https://tpp.example/", "https://10.0.0.1/"])));
-        assert!(
-            !Kind::Page.admits(&json!("http://127.0.0.1/logo")) && Kind::Page.admits(&json!("http://tpp.example/"))
-        );
-    }
-
-    #[test]
-    fn types_are_not_coerced() {
-        assert!(!Kind::Boolean.admits(&json!("true")));
-        assert!(!Kind::Texts.admits(&json!("code")));
-        assert!(!Kind::Texts.admits(&json!(["code", 1])));
-        assert!(!Kind::Text.admits(&json!("line\nfeed")));
-        assert!(!Kind::Integer.admits(&json!(-1)));
-        assert!(!Kind::Word(&["web"]).admits(&json!("WEB")));
-    }
-}
+mod tests;

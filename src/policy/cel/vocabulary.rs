@@ -146,16 +146,17 @@ pub const LIMITS: &[Limit] = &[
 pub const fn type_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Word(_) => "text, one of fixed words",
-        Kind::Texts => "list of texts",
+        Kind::Texts | Kind::ContentEncryptions => "list of texts",
+        Kind::Words(_) => "list of texts, each one of fixed words",
         Kind::Boolean => "boolean",
         Kind::Integer => "integer",
         Kind::Address | Kind::Endpoint => "text, an address",
         Kind::Page => "text, an address for people; also name#language",
         Kind::Title => "text for people; also name#language",
-        Kind::Addresses | Kind::Endpoints | Kind::Redirects => "list of texts, addresses",
+        Kind::Addresses | Kind::ReturnAddresses | Kind::RequestObjects | Kind::Redirects => "list of texts, addresses",
         Kind::Signature => "text, a JWS algorithm",
         Kind::KeyManagement | Kind::ContentEncryption => "text, a JWE algorithm",
-        Kind::Object => "map",
+        Kind::Object | Kind::KeySet => "map",
         Kind::Issued => "issued by the identity server; never forwarded",
         _ => "text",
     }
