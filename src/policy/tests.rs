@@ -15,6 +15,7 @@ use crate::model::time::Timestamp;
 mod checks;
 mod forwarded;
 mod looked;
+mod members_together;
 mod metadata;
 mod signed_requests;
 mod tokens;
