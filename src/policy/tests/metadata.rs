@@ -180,7 +180,7 @@ fn table() -> Vec<Row> {
     let digest = Digest::of(b"request object").base64url();
     let fragment = |fragment: &str| (TYPES, json!([format!("https://client.example/r#{fragment}")]));
     let mut request_uris: Vec<_> = no_endpoints().into_iter().map(|(by, bad)| (by, json!([bad]))).collect();
-    request_uris.extend(["", "x", "top", &digest[1..], &"0".repeat(64), &format!("{digest}=")].map(fragment));
+    request_uris.extend(["", "x", "top", &"A".repeat(42), &"0".repeat(64), &format!("{digest}=")].map(fragment));
     vec![
         row("redirect_uris", Type::Texts, json!([["https://client.example/cb"], ["https://client.example/cb?x=1"]]), &[
             ("redirects.form", json!(["https://client.example/cb#x"])), ("redirects.form", json!([])),
