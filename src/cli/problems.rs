@@ -67,11 +67,12 @@ struct Line<'p> {
 impl<'p> Line<'p> {
     fn of(place: &'p Place) -> Self {
         let text = &place.source.text;
-        let (before, after) = text.split_at_checked(place.span.start).unwrap_or((text, ""));
+        // The renderer panics where a span begins or ends within a character.
+        let (before, after) = text.split_at(text.floor_char_boundary(place.span.start));
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let end = before.len() + after.find('\n').unwrap_or(after.len());
         let line = text.get(start..end).unwrap_or_default();
-        Self { text: line, start: before.len() - start, end: place.span.end.min(end) - start }
+        Self { text: line, start: before.len() - start, end: text.ceil_char_boundary(place.span.end).min(end) - start }
     }
 }
 
@@ -154,6 +155,15 @@ mod tests {
           |
           = help: right
         "#);
+    }
+
+    #[test]
+    fn a_fault_within_a_character_is_shown_under_it() {
+        for span in [6..7, 7..8, 7..7, 6..8] {
+            let shown = text(&[problem("a = 1\nü = 2\n", span)], Style::Plain);
+            assert!(shown.contains("2 | ü = 2\n  | ^\n"), "{shown}");
+        }
+        assert!(text(&[problem("ü", 99..100)], Style::Plain).contains("t.toml:1:2"));
     }
 
     #[test]

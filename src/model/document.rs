@@ -41,8 +41,8 @@ pub struct Place {
 impl Place {
     /// Line of the start, counted from 1.
     pub fn line(&self) -> usize {
-        let before = self.source.text.get(..self.span.start).unwrap_or(&self.source.text);
-        before.bytes().filter(|byte| *byte == b'\n').count() + 1
+        // By bytes: what a parser says may begin within a character.
+        self.source.text.bytes().take(self.span.start).filter(|byte| *byte == b'\n').count() + 1
     }
 }
 

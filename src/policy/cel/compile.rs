@@ -234,13 +234,15 @@ fn first_of(errors: &ParseErrors, source: &str) -> Complaint {
     Complaint { message: format!("not an expression: {}", error.msg.to_lowercase()), at }
 }
 
-/// The byte at `at` of a text in its file, where the file has the text as it is; its whole place otherwise.
+/// The character at or around byte `at` of a text in its file, where the file has the text as it is; its whole place
+/// otherwise. The engine counts columns as it likes: what is shown begins and ends where characters do.
 pub(super) fn place_within(text: &Located<String>, at: Option<usize>) -> Place {
     let mut place = text.place.clone();
     let written = place.source.text.get(place.span.clone()).unwrap_or_default();
     if let (Some(at), Some(start)) = (at, written.find(&text.value)) {
-        let from = (place.span.start + start + at).min(place.span.end);
-        place.span = from..(from + 1).min(place.span.end);
+        let source = &place.source.text;
+        let from = source.floor_char_boundary((place.span.start + start + at).min(place.span.end));
+        place.span = from..source.ceil_char_boundary(from + 1).min(place.span.end);
     }
     place
 }
