@@ -55,6 +55,10 @@ const MAX_NESTING: usize = 2;
 /// Entries of a list among the facts; longer ones refuse before anything is evaluated.
 pub const MAX_LIST: usize = 100;
 
+/// What a named expression may come to ([`values::weight`]): more than the largest request holds. Names build on names,
+/// and without a bound each could double the one before it.
+const MAX_WEIGHT: usize = 65_536;
+
 /// Steps that one expression may take where every list has [`MAX_LIST`] entries: a tenth of a second.
 const MAX_COST: u64 = 500_000;
 
@@ -282,6 +286,9 @@ impl<'v> Session<'v> {
             match value.downcast_ref::<CelList>() {
                 Some(list) if list.inner().len() > MAX_LIST => {
                     Err(EvaluationFault::new(format!("`{name}` has more than {MAX_LIST} entries")))
+                }
+                _ if values::weight(&*value, MAX_WEIGHT) > MAX_WEIGHT => {
+                    Err(EvaluationFault::new(format!("`{name}` is too large")))
                 }
                 _ => Ok(value.into_owned()),
             }

@@ -43,7 +43,18 @@ pub fn policies() -> Vec<String> {
     let alone = sections.map(|section| format!("{HEAD}{section}\n"));
     let extending = PACKS.iter().map(|(name, _)| format!("extends = '{name}'\n{HEAD}"));
     let hard = hard().into_iter().map(|source| policy_of(&source));
-    packs.map(str::to_owned).chain(alone).chain(extending).chain(hard).collect()
+    packs.map(str::to_owned).chain(alone).chain(extending).chain(hard).chain(doubled()).collect()
+}
+
+/// Names that each hold the one before twice.
+fn doubled() -> impl Iterator<Item = String> {
+    ["LAST + LAST", "[LAST, LAST]", "{'a': LAST, 'b': LAST}"].into_iter().map(|of| {
+        let names =
+            (1..=24).map(|index| format!("a{index} = \"{}\"\n", of.replace("LAST", &format!("a{}", index - 1))));
+        let names: String = names.collect();
+        let policy = policy_of("size(a24) > 0");
+        policy.replace("[let]\n", &format!("[let]\na0 = 'request.redirect_uris'\n{names}"))
+    })
 }
 
 /// Writes them to the target's corpus, before the fuzzer reads it.
@@ -119,6 +130,7 @@ fn hard() -> Vec<String> {
         "uris.map(a, uris.map(b, a + b)).size() > 0",
         "(uris + uris + uris + uris).all(a, (uris + uris).all(b, a != b))",
         "uris.map(a, uris.map(b, [a, b, uris]))",
+        "uris.map(a, uris.map(b, request))",
         "flatten(uris.map(a, words(a))).exists(w, w == 'x')",
         "subset(uris, ssa.software_redirect_uris) && same_set(uris, ssa.software_redirect_uris)",
         "request.client_name.matches('(a|a)*$')",

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::MAX_LIST;
 use super::compile::children;
+use super::scope::ROOTS;
 
 /// Entries that are copied in the time of one step; 500,000 steps hold no more than 200 MiB of them.
 const COPIES: u64 = 4;
@@ -72,6 +73,8 @@ pub(super) fn cost(tree: &Expression, full: Full) -> u64 {
 /// Steps that it takes to put this in a list or map; what was made for that is moved.
 fn copies(tree: &Expression, full: Full) -> u64 {
     match &tree.expr {
+        // A whole object of facts has lists among its members.
+        Expr::Ident(name) if ROOTS.contains(&name.as_str()) => full.0.saturating_mul(full.0) / COPIES,
         Expr::Ident(_) | Expr::Select(_) => full.0 / COPIES,
         Expr::Call(call) if matches!(call.func_name.as_str(), operators::INDEX | operators::CONDITIONAL) => {
             full.0 / COPIES

@@ -6,7 +6,9 @@
 
 use std::collections::HashMap;
 
-use ::cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt};
+use ::cel::common::types::{
+    CelBool, CelBytes, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt,
+};
 use ::cel::common::value::{CowVal, Val};
 use ::cel::context::VariableResolver;
 use serde_json::{Map, Number, Value};
@@ -190,6 +192,27 @@ fn client<'f>(binding: &'f Binding) -> CelMap<'f> {
 /// Fields of `client`.
 pub(super) const CLIENT: &[&str] =
     &["client_id", "policy", "registered", "organisation", "software", "subject", "authority"];
+
+/// What a value holds, entries of entries included: one for each, and one for every 16 bytes of text. It is counted
+/// no further than past `most`.
+pub(super) fn weight(value: &dyn Val, most: usize) -> usize {
+    if let Some(list) = value.downcast_ref::<CelList>() {
+        return weight_of_all(list.inner().iter(), most);
+    }
+    if let Some(map) = value.downcast_ref::<CelMap>() {
+        return weight_of_all(map.inner().values(), most);
+    }
+    let text = value.downcast_ref::<CelString>().map(|text| text.inner().len());
+    1 + text.or_else(|| value.downcast_ref::<CelBytes>().map(|bytes| bytes.inner().len())).unwrap_or(0) / 16
+}
+
+fn weight_of_all<'a, 'v: 'a>(mut values: impl Iterator<Item = &'a Box<dyn Val + 'v>>, most: usize) -> usize {
+    let sum = values.try_fold(1, |sum, value| {
+        let sum = sum + weight(value.as_ref(), most);
+        if sum > most { Err(sum) } else { Ok(sum) }
+    });
+    sum.unwrap_or_else(|more| more)
+}
 
 /// A value as JSON; `None` for what JSON does not have.
 pub(super) fn to_json(value: &dyn Val) -> Option<Value> {

@@ -22,6 +22,7 @@ fn copies_are_counted() {
     assert_eq!(faults_of(&pairs("[a, b, request.contacts]")), refused);
     assert_eq!(faults_of(&pairs(&format!("{{'k': [{lists}]}}"))), refused);
     assert_eq!(faults_of(&pairs("size(request.contacts + request.contacts + request.contacts)")), refused);
+    assert_eq!(faults_of(&pairs("request")), refused);
     for cheap in ["b", "b == a", "'b'"] {
         assert_eq!(faults_of(&pairs(cheap)), [""; 0], "{cheap}");
     }
@@ -53,4 +54,44 @@ fn all_expressions_of_a_policy_are_bounded_together() {
     let problems: Vec<String> = faults.into_problems().iter().map(ToString::to_string).collect();
     let [problem] = &problems[..] else { panic!("{problems:?}") };
     assert!(problem.starts_with("p.toml:2: the expressions of this policy may take too long together: "), "{problem}");
+}
+
+/// Without the bound the last name holds a gigabyte, made of sixty bytes.
+#[test]
+fn names_that_double_each_other_come_to_an_end() {
+    for doubled in ["LAST + LAST", "[LAST, LAST]", "{'a': LAST, 'b': LAST}"] {
+        let params = params();
+        let faults = Faults::new();
+        let mut builder = Builder::new(Schema::of(&params), &faults);
+        builder.named(located("a0"), located("request.client_name"));
+        for index in 1..=24 {
+            let source = doubled.replace("LAST", &format!("a{}", index - 1));
+            builder.named(located(&format!("a{index}")), located(&source));
+        }
+        let slots =
+            ["size(a8) > 0", "size(a24) > 0"].map(|source| builder.expression(located(source), Scope::Decision));
+        let mut compiled = builder.finish();
+        let codes = slots.map(|slot| compiled.take(slot).unwrap());
+        let request = Map::from_iter([("client_name".to_owned(), Value::from("n".repeat(60)))]);
+        let facts = Facts {
+            operation: Operation::Register,
+            request: &request,
+            metadata: &request,
+            statement: None,
+            peer: None,
+            signer: None,
+            token: None,
+            remote: None,
+            client: None,
+            software_keys: &Known::Absent,
+            now: Timestamp::from_unix_seconds(0),
+        };
+        let mut uses = Uses::default();
+        codes.iter().for_each(|code| uses.add(&compiled.library.uses(code)));
+        let values = Values::new(&compiled.library, &uses, &facts).unwrap();
+        let mut session = Session::new(&compiled.library, &values);
+        assert_eq!(session.holds(&codes[0]), Ok(true), "{doubled}");
+        let fault = session.holds(&codes[1]).unwrap_err().to_string();
+        assert!(fault.starts_with("`a1") && fault.ends_with(" is too large"), "{doubled}: {fault}");
+    }
 }
