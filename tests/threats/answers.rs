@@ -112,7 +112,7 @@ fn attacks(target: &Target) -> Vec<Attack> {
         ),
         rule(
             "t16 jwks",
-            with(target, "jwks", json!({ "keys": [{ "kid": MARK }] })),
+            with(target, "jwks", json!({ "keys": [{ "kty": "EC", "kid": MARK }] })),
             "invalid_client_metadata",
             "keys.source",
         ),
