@@ -25,13 +25,25 @@ impl Style {
     }
 }
 
-/// Each problem with its source line, a caret and its help, an empty line after each.
+/// Problems that are shown: nobody reads more, and a fault is as slow to draw as its line is long.
+const MAX_SHOWN: usize = 100;
+
+/// Each problem with its source line, a caret and its help, an empty line after each; of many the first, errors before
+/// warnings, and how many more there are.
 pub fn text(problems: &[Problem], style: Style) -> String {
     let renderer = match style {
         Style::Plain => Renderer::plain(),
         Style::Coloured => Renderer::styled(),
     };
-    problems.iter().map(|problem| one(problem, &renderer) + "\n\n").collect()
+    let mut order: Vec<&Problem> = problems.iter().collect();
+    if order.len() > MAX_SHOWN {
+        order.sort_by_key(|problem| problem.severity != Severity::Error);
+    }
+    let mut shown: String = order.iter().take(MAX_SHOWN).map(|problem| one(problem, &renderer) + "\n\n").collect();
+    if let Some(rest) = order.get(MAX_SHOWN..).filter(|rest| !rest.is_empty()) {
+        shown += &format!("and {} more, not shown\n\n", rest.len());
+    }
+    shown
 }
 
 fn one(problem: &Problem, renderer: &Renderer) -> String {
@@ -164,6 +176,17 @@ mod tests {
             assert!(shown.contains("2 | ü = 2\n  | ^\n"), "{shown}");
         }
         assert!(text(&[problem("ü", 99..100)], Style::Plain).contains("t.toml:1:2"));
+    }
+
+    #[test]
+    fn of_very_many_the_errors_are_shown_first() {
+        let mut many: Vec<Problem> = (0..150).map(|at| problem(&"a = 1\n".repeat(150), at * 6..at * 6 + 1)).collect();
+        many.iter_mut().take(140).for_each(|problem| problem.severity = Severity::Warning);
+        let shown = text(&many, Style::Plain);
+        assert!(shown.starts_with("error: wrong\n   --> t.toml:141:1\n"), "{shown}");
+        assert_eq!((shown.matches("error: wrong").count(), shown.matches("warning: wrong").count()), (10, 90));
+        assert!(shown.ends_with("\n\nand 50 more, not shown\n\n"), "{shown}");
+        assert!(!text(&many[..100], Style::Plain).contains("more"));
     }
 
     #[test]
