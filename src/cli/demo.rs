@@ -112,7 +112,6 @@ pub async fn run<G>(
     let (stage, clock) = Stage::set(home.path(), port, options.policy.as_deref()).await?;
     let proxy = start(&stage.configuration(), clock).await.map_err(DemoError::Proxy)?;
     let outcomes = stage.play(proxy.address).await?;
-    stage.renew_visitor_request()?;
     let (world, curl) = (stage.world(), stage.curl(&base(proxy.address)));
     match options.output {
         Output::Text => {
@@ -178,7 +177,7 @@ fn print_left_out(out: &mut impl Write, left_out: usize) -> io::Result<()> {
         0 => Ok(()),
         _ => writeln!(
             out,
-            "{left_out} cases about updates and outages were not played: `dcrgate policy test` judges them"
+            "{left_out} more cases that one registration cannot show (updates, outages, what is used up): `dcrgate policy test`"
         ),
     }
 }

@@ -42,7 +42,6 @@ pub struct World {
     pub identity_server: IdentityServer,
     /// A certificate of the software named [`REVOKED`], which is on the revocation list.
     pub revoked: Identity,
-    visitor: Software,
 }
 
 impl World {
@@ -51,25 +50,21 @@ impl World {
     /// # Errors
     /// Keys, sockets, or files that cannot be written.
     pub async fn create(home: &Path, port: u16, clock: Arc<dyn Clock>) -> Result<Self, SandboxError> {
-        Self::create_naming(home, port, clock, &[]).await
+        let world = Self::naming(home, clock, &[]).await?;
+        world.write_visitor()?;
+        world.write(CONFIGURATION, &configuration::text(port, &world.directory, &world.identity_server))?;
+        Ok(world)
     }
 
-    /// The same with a directory whose certificate has these names besides `localhost`.
-    ///
-    /// # Errors
-    /// As [`World::create`].
-    pub async fn create_naming(
-        home: &Path,
-        port: u16,
-        clock: Arc<dyn Clock>,
-        names: &[&str],
-    ) -> Result<Self, SandboxError> {
+    /// A world with a directory whose certificate has these names besides `localhost`, without visitor and
+    /// configuration.
+    pub(super) async fn naming(home: &Path, clock: Arc<dyn Clock>, names: &[&str]) -> Result<Self, SandboxError> {
         let now = clock.now();
         let client_root = Authority::root("Sandbox Root Authority", now)?;
         let clients = client_root.intermediate("Sandbox Issuing Authority", now)?;
         let servers = Authority::root("Sandbox Server Authority", now)?;
         let organisation = Organisation::named("Exemplo Servicos de Pagamento Ltda.");
-        let [revoked, visitor] = [REVOKED, VISITOR].map(|name| Software::named(name, &organisation));
+        let revoked = Software::named(REVOKED, &organisation);
         let world = Self {
             directory: Directory::start(&servers.server(names, KeyKind::Ecdsa, &Validity::current(now))?).await?,
             identity_server: IdentityServer::start(Arc::clone(&clock)).await?,
@@ -81,16 +76,13 @@ impl World {
             clients,
             servers,
             organisation,
-            visitor,
         };
         world.write_authorities(now)?;
         world.write_server_certificates(now)?;
-        world.write_visitor(now)?;
         for (name, text) in crate::policy::packs::PACKS {
             world.write(&format!("policies/{name}"), text)?;
         }
         world.make_folder(DATA)?;
-        world.write(CONFIGURATION, &configuration::text(port, &world.directory, &world.identity_server))?;
         Ok(world)
     }
 
@@ -183,7 +175,7 @@ impl World {
     /// # Errors
     /// [`SandboxError::File`].
     pub fn renew_visitor_request(&self) -> Result<(), SandboxError> {
-        let request = Value::Object(self.request(&self.visitor)?);
+        let request = Value::Object(self.request(&self.enrol(VISITOR))?);
         self.write(VISITOR_REQUEST, &format!("{request:#}\n"))
     }
 
@@ -205,9 +197,8 @@ impl World {
         self.write(SEALING_KEY, &hex)
     }
 
-    fn write_visitor(&self, now: Timestamp) -> Result<(), SandboxError> {
-        self.directory.enrol(&self.visitor);
-        let identity = transport(&self.clients, &self.visitor, KeyKind::Rsa, &Validity::current(now))?;
+    fn write_visitor(&self) -> Result<(), SandboxError> {
+        let identity = self.transport(&self.enrol(VISITOR), KeyKind::Rsa)?;
         self.write_identity(VISITOR_IDENTITY, &identity)?;
         self.renew_visitor_request()
     }

@@ -85,7 +85,7 @@ impl Regime {
         let (plays, left_out) = plays(pack)?;
         let hosts: BTreeSet<String> = plays.iter().flat_map(|play| hosts(&play.example)).collect();
         let names: Vec<&str> = hosts.iter().map(String::as_str).collect();
-        let world = World::create_naming(home, port, Arc::clone(&clock) as _, &names).await?;
+        let world = World::naming(home, Arc::clone(&clock) as _, &names).await?;
         // Authorities are older than what they issue, also in a case that is about the past.
         let earliest = plays.iter().map(|play| play.example.now).min().unwrap_or_else(|| world.now());
         let mut authorities: BTreeMap<String, Authorities> = BTreeMap::new();
@@ -112,7 +112,7 @@ impl Regime {
         &self.world
     }
 
-    /// Cases that are not played: updates, and outages.
+    /// Cases that are not played, because a single registration cannot show them.
     pub const fn left_out(&self) -> usize {
         self.left_out
     }
@@ -150,6 +150,7 @@ impl Regime {
                 format!("extends = {}\nid = {}\n", text_of(&pack.into()), text_of(&play.name.as_str().into()));
             self.world.write(&format!("policies/{}.toml", play.name), &overlay)?;
         }
+        self.write_visitor()?;
         self.world.write(super::world::CONFIGURATION, &configuration::text(port, self))
     }
 }
