@@ -220,7 +220,7 @@ fn signature(said: Option<&str>, accepted: &[String]) -> Signature {
 }
 
 /// Another identifier of the same length, where there is room: a token that is used once is used whatever the policy.
-pub(super) fn numbered(id: &str, number: impl ToString) -> String {
+pub(super) fn numbered(id: &str, number: impl ToString + Copy) -> String {
     let number = number.to_string();
     match id.len().checked_sub(number.len()).filter(|keep| id.is_char_boundary(*keep)) {
         Some(keep) => id.split_at(keep).0.to_owned() + &number,
