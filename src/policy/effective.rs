@@ -63,10 +63,11 @@ pub struct Accepted {
     pub layer: usize,
 }
 
-/// Tables whose entries are tables again, by depth: `checks.GROUP.NAME`, `forward.derived`, `aliases.request`.
+/// Tables whose entries are tables again, by depth: `checks.GROUP.NAME`, `forward.derived`, `aliases.request`,
+/// `subject.derived`.
 fn holds_tables(path: &str) -> bool {
     let group = path.strip_prefix("checks.").is_some_and(|rest| !rest.contains('.'));
-    group || matches!(path, "" | "checks" | "forward" | "aliases")
+    group || matches!(path, "" | "checks" | "forward" | "aliases" | "subject")
 }
 
 impl Effective {
@@ -288,6 +289,25 @@ mod tests {
         assert_eq!(policy.table("params").unwrap().entry("age").unwrap().from(), "given parameter");
         assert_eq!(policy.table("").unwrap().text("id"), Some("near"));
         assert_eq!((policy.accepted[0].id.value.as_str(), policy.accepted[0].layer), ("x", 0));
+    }
+
+    #[test]
+    fn a_table_in_subject_is_laid_over_its_base_key_by_key() {
+        let base = format!("{BASE}[subject]\nroles = 'x'\n[subject.derived]\norganisation = '1'\nsoftware = '2'\n");
+        let near = "extends = 'base'\n[subject.derived]\nsoftware = '3'\n";
+        let effective = Effective::read("near.toml", near, &|_| Ok(base.clone()), &Map::new(), &Faults::new()).unwrap();
+        let told = |table: &str| {
+            let entries = effective.table(table).map(|table| table.entries.iter());
+            entries.unwrap().map(|entry| (entry.key.as_str(), entry.value.clone(), entry.from())).collect::<Vec<_>>()
+        };
+        assert_eq!(told("subject"), [("roles", json!("x"), "base.toml:22".to_owned())]);
+        assert_eq!(
+            told("subject.derived"),
+            [
+                ("organisation", json!("1"), "base.toml:24".to_owned()),
+                ("software", json!("3"), "near.toml:3".to_owned())
+            ]
+        );
     }
 
     #[test]
