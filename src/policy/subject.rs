@@ -71,6 +71,7 @@ impl SubjectPolicy {
     }
 }
 
+/// A claim that is empty names nobody.
 fn claimed(party: &Party, facts: &Facts<'_>) -> Option<String> {
-    facts.statement?.text(party.claim.as_deref()?).map(str::to_owned)
+    facts.statement?.text(party.claim.as_deref()?).filter(|name| !name.is_empty()).map(str::to_owned)
 }

@@ -113,6 +113,8 @@ fn a_quota_counts_against_whom_the_policy_says() {
         assert_eq!(failed, [format!("registration.quota {code}")], "nobody to count it against");
         assert!(claims.is_empty());
     }
+    let empty = asked(&quota("limit = 3\nper = 'organisation'"), None, None, json!({ "org": "" }));
+    assert_eq!(empty.0, ["registration.quota invalid_software_statement"], "an empty name is nobody's");
 }
 
 #[test]
@@ -247,7 +249,7 @@ fn who_asks_is_derived_where_no_statement_says_it() {
         Some("org-1"),
         "the statement comes first"
     );
-    for claims in [None, Some(json!({})), Some(json!({ "org": 7 }))] {
+    for claims in [None, Some(json!({})), Some(json!({ "org": 7 })), Some(json!({ "org": "" }))] {
         assert_eq!(subject(claims.clone()).organisation.as_deref(), Some("org-of-token"), "{claims:?}");
         assert_eq!(subject(claims).software.as_deref(), Some("app-of-token"));
     }
