@@ -73,6 +73,11 @@ impl Sources {
     }
 }
 
+/// The opposite of an expression. It may end in a comment, which ends with its line.
+fn negated(text: &str) -> Value {
+    format!("!({text}\n)").into()
+}
+
 /// What the next mutants are about.
 struct At<'s> {
     name: String,
@@ -216,13 +221,13 @@ impl Found {
             for (key, value) in section.all_json() {
                 match (key.as_str(), value.as_str()) {
                     ("require", Some(text)) => {
-                        self.push(&at, "require", "negated", Some(format!("!({text})").into()), ADMITS);
+                        self.push(&at, "require", "negated", Some(negated(text)), ADMITS);
                         self.push(&at, "require", "true", Some("true".into()), REFUSES);
                         self.expression(&at, "require", &[], text);
                     }
                     ("when", Some(text)) => {
                         self.push(&at, "when", "dropped", None, SKIPS);
-                        self.push(&at, "when", "negated", Some(format!("!({text})").into()), SKIPS);
+                        self.push(&at, "when", "negated", Some(negated(text)), SKIPS);
                         self.expression(&at, "when", &[], text);
                     }
                     ("after", _) => {
@@ -298,5 +303,38 @@ impl Found {
                 mutant
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mutant_of_an_expression_with_comments_can_be_used() {
+        let text = "id = 'p'\nversion = '1'\ntitle = 't'\nspec = 's'\n[[rule]]\nid = 'p.x'\nerror = 'invalid_scope'\n\
+            message = 'm'\nwhen = \"has(request.scope) // else it's empty\"\n\
+            require = \"(request.scope == 'a' // one\\n|| request.scope == 'b') // two\"\n";
+        let faults = Faults::new();
+        let sources = Sources::load("p.toml", text, &|_| Err("none".to_owned()), &faults);
+        let mutants = sources.mutants();
+        let about = mutants.iter().filter(|mutant| mutant.id.contains(".require/") || mutant.id.contains(".when/"));
+        let ids: Vec<&str> = about.map(|mutant| mutant.id.as_str()).collect();
+        assert_eq!(
+            ids,
+            [
+                "rule.p.x.require/negated",
+                "rule.p.x.require/true",
+                "rule.p.x.require/request.scope != 'a'",
+                "rule.p.x.require/without request.scope == 'a'",
+                "rule.p.x.require/without request.scope == 'b'",
+                "rule.p.x.require/request.scope != 'b'",
+                "rule.p.x.when/dropped",
+                "rule.p.x.when/negated",
+            ]
+        );
+        for mutant in &mutants {
+            assert!(sources.mutated(mutant).compile(&Map::new(), &faults).is_some(), "{}", mutant.id);
+        }
     }
 }

@@ -104,7 +104,7 @@ impl Source<'_> {
             token.depth < own.depth || token.depth == own.depth && ends.contains(&self.get(&token.range))
         };
         let end = self.tokens.iter().skip(at + 1).find(here).map_or(self.text.len(), |token| token.range.start);
-        trimmed(self.text, own.range.end..end)
+        self.trimmed(own.range.end..end)
     }
 
     /// The operand that ends before a token.
@@ -114,7 +114,15 @@ impl Source<'_> {
             token.depth < own.depth || token.depth == own.depth && ends.contains(&self.get(&token.range))
         };
         let start = self.tokens.iter().take(at).rev().find(here).map_or(0, |token| token.range.end);
-        trimmed(self.text, start..own.range.start)
+        self.trimmed(start..own.range.start)
+    }
+
+    /// From the first token in a range to its last one: without the space and the comments around them.
+    fn trimmed(&self, range: Range<usize>) -> Range<usize> {
+        let inside = |token: &&Token| range.start <= token.range.start && token.range.end <= range.end;
+        let first = self.tokens.iter().find(inside);
+        let last = self.tokens.iter().rev().find(inside);
+        first.zip(last).map_or(range.start..range.start, |(first, last)| first.range.start..last.range.end)
     }
 
     fn changed(&self, range: &Range<usize>, with: &str, name: String, kind: Kind) -> Option<Changed> {
@@ -150,7 +158,7 @@ impl Source<'_> {
         let Some(colon) = colon else { return };
         let start = self.before(at, TERNARY).start;
         let Some(colon_range) = self.tokens.get(colon).map(|token| token.range.clone()) else { return };
-        let (first, second) = (trimmed(self.text, own.range.end..colon_range.start), self.after(colon, &[","]));
+        let (first, second) = (self.trimmed(own.range.end..colon_range.start), self.after(colon, &[","]));
         for branch in [&first, &second] {
             let name = format!("always {}", plain(self.get(branch)));
             let with = self.get(branch).to_owned();
@@ -196,18 +204,21 @@ impl Source<'_> {
     }
 }
 
-/// On one line.
+/// On one line, without comments.
 fn plain(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut line = String::new();
+    let mut end = 0;
+    for Token { range, .. } in tokens(text) {
+        if range.start > end && !line.is_empty() {
+            line.push(' ');
+        }
+        end = range.end;
+        line += text.get(range).unwrap_or_default();
+    }
+    line
 }
 
-fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
-    let inside = text.get(range.clone()).unwrap_or_default();
-    let start = range.start + (inside.len() - inside.trim_start().len());
-    start..start + inside.trim().len()
-}
-
-/// Brackets belong to the depth outside of them.
+/// Brackets belong to the depth outside of them. A comment is space: it ends with its line.
 fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let (mut depth, mut at) = (0_usize, 0);
@@ -216,6 +227,10 @@ fn tokens(text: &str) -> Vec<Token> {
         let length = match c {
             c if c.is_whitespace() => {
                 at += c.len_utf8();
+                continue;
+            }
+            '/' if rest.starts_with("//") => {
+                at += rest.find('\n').unwrap_or(rest.len());
                 continue;
             }
             '\'' | '"' => quoted(rest, c),
@@ -279,6 +294,21 @@ mod tests {
             texts("a && b || c && d"),
             ["b || c && d", "a || c && d", "c && d", "a && b", "a && b || d", "a && b || c"]
         );
+    }
+
+    #[test]
+    fn a_comment_is_no_part_of_an_operand() {
+        assert_eq!(
+            made("(a // it isn't && never\n|| b // b)\n) && c // last"),
+            [
+                ("without a".to_owned(), "(b // b)\n) && c // last".to_owned()),
+                ("without b".to_owned(), "(a // b)\n) && c // last".to_owned()),
+                ("without (a || b )".to_owned(), "c // last".to_owned()),
+                ("without c".to_owned(), "(a // it isn't && never\n|| b // b)\n) // last".to_owned()),
+            ]
+        );
+        assert_eq!(texts("u == '//' // 7 < 8"), ["u != '//' // 7 < 8"]);
+        assert_eq!(texts("c ? a // one\n: b // two"), ["a // two", "b // two"]);
     }
 
     #[test]
