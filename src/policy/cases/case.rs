@@ -154,13 +154,12 @@ impl Case {
     /// What the pipeline does, with the case's word for every proof.
     pub(super) fn judge(&self, policy: &Policy) -> Judgement {
         let mut trace = Trace::new();
-        if !self.proofs.pass(&self.given, self.operation, policy, &mut trace) {
-            return Judgement { trace, metadata: Map::new(), claims: Vec::new() };
-        }
+        let refused = self.proofs.pass(&self.given, self.operation, policy, &mut trace).err();
+        let none = Map::new();
         let facts = Facts {
             operation: self.operation,
-            request: &self.given.request,
-            metadata: &Map::new(),
+            request: &none,
+            metadata: &none,
             statement: self.given.statement.as_ref(),
             peer: self.given.peer.as_ref().map(|(peer, authority)| (peer, authority)),
             signer: self.given.signer.as_ref().map(|(signer, authority)| (signer, authority)),
@@ -170,7 +169,14 @@ impl Case {
             software_keys: self.given.software_keys(policy),
             now: self.now,
         };
-        let (metadata, judged) = policy.judge(&facts, &mut trace);
+        if let Some(gate) = refused {
+            if gate.is_of_request() {
+                policy.evaluate_early(&facts, &mut trace);
+            }
+            gate.tell(policy, &mut trace);
+            return Judgement { trace, metadata: none, claims: Vec::new() };
+        }
+        let (metadata, judged) = policy.judge(&Facts { request: &self.given.request, ..facts }, &mut trace);
         // As the store would find, were what these checks ask for taken by others.
         for claim in judged.claims.iter().filter(|claim| self.taken.contains(&*claim.refusal.id)) {
             trace.push(&claim.refusal, Outcome::Fail, None);

@@ -36,6 +36,25 @@ const PASS: (Outcome, &str) = (Outcome::Pass, "");
 /// A gate at which a case stops, and how.
 type Stop = (Gate, Outcome, &'static str);
 
+/// The gate that refuses a case.
+pub(super) struct Refused {
+    gate: Gate,
+    outcome: Outcome,
+    why: &'static str,
+}
+
+impl Refused {
+    /// Whether what the policy says of certificate, token and statement comes before it.
+    pub(super) const fn is_of_request(&self) -> bool {
+        matches!(self.gate, Gate::RequestKeys | Gate::RequestSignature)
+    }
+
+    /// Adds its step to the trace.
+    pub(super) fn tell(self, policy: &Policy, trace: &mut Trace) {
+        trace.push(policy.gate(self.gate), self.outcome, (!self.why.is_empty()).then(|| self.why.into()));
+    }
+}
+
 /// What a case proves.
 #[derive(Debug, Default)]
 pub(super) struct Proofs {
@@ -69,8 +88,17 @@ impl Proofs {
         Self { stops, algorithm: algorithm("algorithm"), request_algorithm: algorithm("request_algorithm") }
     }
 
-    /// Passes the policy's gates, as far as the case comes. Gives whether it passes all.
-    pub(super) fn pass(&self, given: &Given, operation: Operation, policy: &Policy, trace: &mut Trace) -> bool {
+    /// Passes the policy's gates, as far as the case comes.
+    ///
+    /// # Errors
+    /// The one that refuses, of which nothing is in the trace yet.
+    pub(super) fn pass(
+        &self,
+        given: &Given,
+        operation: Operation,
+        policy: &Policy,
+        trace: &mut Trace,
+    ) -> Result<(), Refused> {
         for gate in policy.gates(operation) {
             let said = self.stops.iter().find(|(at, ..)| *at == gate).map(|(_, outcome, word)| (*outcome, *word));
             let required = policy.statement().is_some_and(|statement| statement.required);
@@ -105,7 +133,7 @@ impl Proofs {
                 },
                 Gate::StatementPresent if given.statement.is_none() && !required => {
                     trace.push(policy.gate(gate), Outcome::Skip, None);
-                    return true;
+                    return Ok(());
                 }
                 Gate::StatementPresent if given.statement.is_none() => said.unwrap_or((Outcome::Fail, "absent")),
                 // An algorithm that is not accepted is refused before any key is looked for.
@@ -116,12 +144,12 @@ impl Proofs {
                 Gate::RequestSignature if given.has_keys_out_of_reach(policy) => (Outcome::Fail, "no key set in reach"),
                 _ => said.unwrap_or(PASS),
             };
-            trace.push(policy.gate(gate), outcome, (!why.is_empty()).then(|| why.into()));
             if outcome != Outcome::Pass {
-                return false;
+                return Err(Refused { gate, outcome, why });
             }
+            trace.push(policy.gate(gate), outcome, None);
         }
-        true
+        Ok(())
     }
 }
 

@@ -118,6 +118,29 @@ fn claims_of_a_request_are_facts_and_never_metadata() {
     assert_eq!(judged(&plain, json!({ "iss": "soft" }), json!({})).0, ["metadata.members Fail"]);
 }
 
+/// As on the wire: whoever has to sign again is told at once that it needs another statement, too.
+#[test]
+fn a_case_of_a_request_that_is_not_signed_tells_first_what_is_wrong_with_its_statement() {
+    let text = format!("{HEAD}{SIGNED}[checks.request.claims]\n[checks.statement.issuer]\nallow = ['known']\n");
+    let differences = |iss: &str, rest: &str| {
+        let case = format!(
+            "[[case]]\nname = 'c'\nnow = '2026-11-24T12:00:00Z'\nexpect = 'reject'\ncertificate = {{ subject = 'CN=c' }}\n\
+             statement = {{ iss = '{iss}', software_jwks_endpoint = 'https://keys.example/k' }}\n{rest}\n"
+        );
+        let suite = cases::Suite::read("p.cases.toml", &case, &Faults::new()).unwrap();
+        suite.run(&|_| compiled(&[("p.toml", &text)], json!({})).ok()).cases.remove(0).differences
+    };
+    let both = "failed = ['statement.issuer', 'request.signature']\nerror = 'invalid_software_statement'\n";
+    assert_eq!(differences("other", &format!("{both}software_keys = []\nrequest_signature = 'invalid'")), [""; 0]);
+    assert_eq!(differences("other", &format!("{both}software_keys = 'absent'")), [""; 0]);
+    let keys = "failed = ['statement.issuer', 'request.keys']\nsoftware_keys = 'unavailable'";
+    assert_eq!(differences("other", keys), [""; 0]);
+    let alone = "failed = ['request.signature']\nerror = 'invalid_client_metadata'\nsoftware_keys = 'absent'";
+    assert_eq!(differences("known", alone), [""; 0]);
+    let unsigned = "failed = ['statement.signature']\nsignature = 'invalid'";
+    assert_eq!(differences("other", unsigned), [""; 0], "of a statement that nobody vouches for nothing is said");
+}
+
 #[test]
 fn claims_that_are_missing() {
     let missing = "the signed request lacks a claim that it has to have";
