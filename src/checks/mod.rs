@@ -46,6 +46,7 @@ mod token_single_use;
 
 pub use active::Active;
 pub use keys_encryption::SoftwareKeysPolicy;
+pub(crate) use registration_quota::full as full_quota;
 pub use report::{Asker, Report};
 pub use settings::Settings;
 

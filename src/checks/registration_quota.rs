@@ -136,8 +136,13 @@ impl Judge for Quota {
     }
 
     fn taken(&self) -> Option<(ErrorCode, Fault)> {
-        self.window.map(|_| (ErrorCode::TemporarilyUnavailable, OVER_A_WINDOW))
+        Some(full(self.window.is_some()))
     }
+}
+
+/// With what a full quota refuses: over a window there is room again by and by, among live clients there is not.
+pub(crate) fn full(over_a_window: bool) -> (ErrorCode, Fault) {
+    if over_a_window { (ErrorCode::TemporarilyUnavailable, OVER_A_WINDOW) } else { (ABOUT.error.clone(), LIVE) }
 }
 
 impl Quota {

@@ -34,7 +34,7 @@ pub fn diff(old: &Effective, new: &Effective) -> Vec<Change> {
     for name in names(&old.tables, &new.tables) {
         let (was, is) = (old.table(&name), new.table(&name));
         match name.strip_prefix("checks.") {
-            Some(id) => Pair { old: was, new: is, id, is_rule: false }.compare(&mut changes),
+            Some(id) => Pair::of(id, false, (old, was), (new, is)).compare(&mut changes),
             None => table(&name, was, is, [old, new], &mut changes),
         }
     }
@@ -42,7 +42,7 @@ pub fn diff(old: &Effective, new: &Effective) -> Vec<Change> {
     for id in names(&old.rules, &new.rules) {
         let rule = |policy: &'_ Effective| find(&policy.rules, &id);
         let (was, is) = (rule(old).and_then(|at| old.rules.get(at)), rule(new).and_then(|at| new.rules.get(at)));
-        Pair { old: was, new: is, id: &id, is_rule: true }.compare(&mut changes);
+        Pair::of(&id, true, (old, was), (new, is)).compare(&mut changes);
     }
     let common = |these: &Effective, those: &Effective| -> Vec<String> {
         let kept = these.rules.iter().filter(|rule| find(&those.rules, &rule.name).is_some());
@@ -88,16 +88,16 @@ fn table(name: &str, old: Option<&Table>, new: Option<&Table>, policies: [&Effec
     for (key, was, is) in pairs(old, new) {
         let mut sentence = words::of_table(name, key, was, is);
         if name == "let" {
-            let [before, after] = policies;
-            let users = [before, after].into_iter().flat_map(|policy| &policy.rules).filter(|rule| {
-                let texts = ["when", "require", "detail"].iter().filter_map(|key| rule.text(key));
-                let is_word =
-                    |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == key);
-                texts.into_iter().any(is_word)
-            });
-            let users: BTreeSet<&str> = users.map(|rule| rule.name.as_str()).collect();
+            let uses = |policy: &Effective, rule: &Table| {
+                let mut texts = ["when", "require", "detail"].into_iter().filter_map(|key| rule.text(key));
+                texts.any(|text| policy.words_of(text).contains(key))
+            };
+            let users = |policy: &'_ Effective| -> Vec<String> {
+                policy.rules.iter().filter(|rule| uses(policy, rule)).map(|rule| rule.name.clone()).collect()
+            };
+            let users: BTreeSet<String> = policies.into_iter().flat_map(users).collect();
             if !users.is_empty() {
-                sentence += &format!("; used by {}", list(users.into_iter()));
+                sentence += &format!("; used by {}", list(users.iter().map(String::as_str)));
             }
         }
         let about = if name.is_empty() { "policy" } else { name };
@@ -109,37 +109,43 @@ fn table(name: &str, old: Option<&Table>, new: Option<&Table>, policies: [&Effec
 struct Pair<'e> {
     old: Option<&'e Table>,
     new: Option<&'e Table>,
+    /// What it does in each, whether by its own word or the policy's; off where it is not there.
+    modes: [&'e str; 2],
     id: &'e str,
     is_rule: bool,
 }
 
-impl Pair<'_> {
+/// A policy, and a check or rule in it.
+type In<'e> = (&'e Effective, Option<&'e Table>);
+
+impl<'e> Pair<'e> {
+    fn of(id: &'e str, is_rule: bool, old: In<'e>, new: In<'e>) -> Self {
+        let modes = [old, new].map(|(policy, table)| table.map_or("off", |table| policy.mode_of(table)));
+        Self { old: old.1, new: new.1, modes, id, is_rule }
+    }
+
     fn compare(&self, changes: &mut Vec<Change>) {
         let kind = words::kind(self.id, self.is_rule);
         let name = format!("the {kind} {}", self.id);
-        let is_off = |table: Option<&Table>| table.is_none_or(|table| table.text("mode") == Some("off"));
         let mut tell = |sentence: String| changes.push(change(self.id, "", sentence, None, None));
-        match (self.old, self.new) {
-            (_, Some(new)) if is_off(self.old) && !is_off(self.new) => {
-                let shadow = if new.text("mode") == Some("shadow") { ", but only recorded for now" } else { "" };
+        match (self.modes, self.old, self.new) {
+            (["off", "off"], ..) => {}
+            (["off", mode], _, Some(new)) => {
+                let shadow = if mode == "shadow" { ", but only recorded for now" } else { "" };
                 tell(format!("{name} is new and {}{shadow}", words::refusal(self.id, new)));
             }
-            (Some(old), _) if is_off(self.new) && !is_off(self.old) => {
-                tell(format!("{name} is gone: what it refused is now accepted ({})", words::purpose(self.id, old)));
+            ([mode, "off"], Some(old), _) => {
+                let effect = if mode == "shadow" { "it was only recorded" } else { "what it refused is now accepted" };
+                tell(format!("{name} is gone: {effect} ({})", words::purpose(self.id, old)));
             }
-            (Some(_), Some(_)) if !is_off(self.new) => self.settings(&name, changes),
-            _ => {}
+            _ => self.settings(&name, changes),
         }
     }
 
     fn settings(&self, name: &str, changes: &mut Vec<Change>) {
         for (key, was, is) in pairs(self.old, self.new) {
             let sentence = match key {
-                "mode" => match is.and_then(Value::as_str) {
-                    Some("shadow") => format!("{name} is now only recorded, no longer enforced"),
-                    Some("enforce") if was.is_some() => format!("{name} is now enforced, no longer only recorded"),
-                    _ => format!("{name} is now as the policy as a whole: recorded or enforced"),
-                },
+                "mode" => words::of_mode(name, self.modes, is.is_some()),
                 "error" => format!("{name} refuses with {} instead of {}", said(is), said(was)),
                 "message" | "hint" => {
                     format!("callers whom {name} refuses are told {}, no longer {}", said(is), said(was))

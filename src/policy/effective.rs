@@ -4,6 +4,8 @@
 //! setting, what an expression over parameters came to, in which two policies differ. It reads the
 //! same layers in the same order as [`super::compile`], and decides nothing.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::cel::constant;
@@ -103,6 +105,30 @@ impl Effective {
     /// A setting of a check or gate, such as `statement.age` and `max_age`; what it came to.
     pub fn setting(&self, check: &str, key: &str) -> Option<&Entry> {
         self.table(&format!("checks.{check}"))?.entry(key)
+    }
+
+    /// What a check or rule does: its own `mode`, or else the policy's; enforce, shadow or off. A gate refuses always.
+    pub fn mode_of<'e>(&'e self, table: &'e Table) -> &'e str {
+        if table.name.strip_prefix("checks.").is_some_and(|id| GATES.iter().any(|gate| gate.id == id)) {
+            return "enforce";
+        }
+        table.text("mode").or_else(|| self.table("")?.text("mode")).unwrap_or("enforce")
+    }
+
+    /// The words of an expression, with those of the named expressions that it uses.
+    pub fn words_of(&self, expression: &str) -> BTreeSet<String> {
+        let names = |text: &str| -> Vec<String> {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            text.split(|c: char| !is_name(c)).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
+        let mut words: BTreeSet<String> = names(expression).into_iter().collect();
+        // A named expression uses only those above it.
+        for entry in self.table("let").into_iter().flat_map(|lets| lets.entries.iter().rev()) {
+            if words.contains(&entry.key) {
+                words.extend(names(entry.came_to.as_str().unwrap_or_default()));
+            }
+        }
+        words
     }
 
     /// SHA-256 over all that it says, whichever files say it: two policies that judge alike by the same

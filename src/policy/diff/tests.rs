@@ -75,12 +75,97 @@ fn checks_and_rules_come_go_and_are_only_recorded() {
         ["the policy as a whole is now only recorded, no longer enforced"]
     );
     assert_eq!(
+        told("limit = '3'", "limit = '3'\nother = 'limit'").pop().unwrap(),
+        "the named expression other is new: `limit`",
+        "nothing uses it"
+    );
+    assert_eq!(
         told("'size(request.redirect_uris) < limit'", "'size(request.redirect_uris) < 9'"),
         [
             "the rule p.one asks for `size(request.redirect_uris) < 9` where it asked for `size(request.redirect_uris) < limit`"
         ]
     );
     assert_eq!(told("limit = '3'", "limit = '4'"), ["the named expression limit goes from `3` to `4`; used by p.one"]);
+}
+
+#[test]
+fn a_named_expression_is_used_through_others_too() {
+    let old = OLD.replace("limit = '3'", "least = '3'\nlimit = 'least'");
+    let changes = diff(&read(&old), &read(&old.replace("'3'", "'4'")));
+    let sentences: Vec<&str> = changes.iter().map(|change| change.sentence.as_str()).collect();
+    assert_eq!(sentences, ["the named expression least goes from `3` to `4`; used by p.one"]);
+}
+
+#[test]
+fn what_a_rule_does_is_by_its_own_word_or_else_the_policys() {
+    let shadow = OLD.replace("spec = 's'", "spec = 's'\nmode = 'shadow'");
+    let with = |text: &str, mode: &str| text.replace("id = 'p.one'", &format!("id = 'p.one'\nmode = '{mode}'"));
+    let told = |old: &str, new: &str| -> Vec<String> {
+        diff(&read(old), &read(new)).into_iter().map(|change| change.sentence).collect()
+    };
+    assert_eq!(told(&shadow, &with(&shadow, "enforce")), ["the rule p.one is now enforced, no longer only recorded"]);
+    assert_eq!(told(&with(&shadow, "enforce"), &shadow), ["the rule p.one is now only recorded, no longer enforced"]);
+    assert_eq!(
+        told(&shadow, &with(&shadow, "shadow")),
+        ["the rule p.one is only recorded as before, and now says so itself"]
+    );
+    assert_eq!(
+        told(&with(OLD, "enforce"), OLD),
+        ["the rule p.one is enforced as before, and no longer says so itself"]
+    );
+    assert_eq!(
+        told(OLD, &with(&shadow, "enforce")),
+        [
+            "the policy as a whole is now only recorded, no longer enforced",
+            "the rule p.one is enforced as before, and now says so itself"
+        ]
+    );
+    let enforce = shadow.replace("'shadow'", "'enforce'");
+    assert_eq!(told(OLD, &enforce), ["the policy as a whole is enforced as before, and now says so itself"]);
+    let without = |text: &str| text.replace("[checks.scope.form]\n", "");
+    assert_eq!(
+        told(&without(&shadow), &shadow),
+        [
+            "the check scope.form is new and refuses with invalid_client_metadata: scope is not a list of scope names separated by one space, but only recorded for now"
+        ]
+    );
+    let signed = OLD.replace("[checks.statement.age]", "[checks.statement.present]\n[checks.statement.age]");
+    assert_eq!(
+        told(&shadow, &signed.replace("spec = 's'", "spec = 's'\nmode = 'shadow'")),
+        [
+            "the step statement.present is new and refuses with invalid_software_statement: software_statement is missing or is not a string"
+        ],
+        "a step refuses always"
+    );
+    assert_eq!(
+        told(&shadow, &without(&shadow)),
+        [
+            "the check scope.form is gone: it was only recorded (scope is a list of at most 100 scope tokens separated by one space)"
+        ]
+    );
+}
+
+#[test]
+fn a_full_quota_refuses_as_its_window_says() {
+    let quota = |rest: &str| {
+        told("[let]", &format!("[checks.registration.quota]\nlimit = 3\nper = 'certificate'\n{rest}[let]"))
+    };
+    assert_eq!(
+        quota(""),
+        [
+            "the check registration.quota is new and refuses with access_denied: there are as many registered clients as are allowed"
+        ]
+    );
+    assert_eq!(
+        quota("window = '1h'\n"),
+        [
+            "the check registration.quota is new and refuses with temporarily_unavailable: the quota of registrations is used up for the moment"
+        ]
+    );
+    assert_eq!(
+        quota("window = '1h'\nerror = 'access_denied'\nmessage = 'later'\n"),
+        ["the check registration.quota is new and refuses with access_denied: later"]
+    );
 }
 
 #[test]

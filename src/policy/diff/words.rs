@@ -4,7 +4,11 @@ use serde_json::Value;
 
 use super::super::effective::Table;
 use super::super::reference::{Described, described};
+use crate::checks::full_quota;
 use crate::model::time;
+
+/// The check whose settings decide with what it refuses.
+const QUOTA: &str = "registration.quota";
 
 /// A value as it is read aloud.
 pub(super) fn said(value: Option<&Value>) -> String {
@@ -40,9 +44,25 @@ pub(super) fn kind(id: &str, is_rule: bool) -> &'static str {
 pub(super) fn refusal(id: &str, table: &Table) -> String {
     let all = described();
     let about = all.iter().map(|described| described.about).find(|about| about.id == id);
-    let error = table.text("error").map(str::to_owned).or_else(|| about.map(|about| about.error.to_string()));
-    let message = table.text("message").or_else(|| about?.faults.first().map(|fault| fault.message));
+    let (error, fault) = if id == QUOTA {
+        let (error, fault) = full_quota(table.entry("window").is_some());
+        (Some(error), Some(fault))
+    } else {
+        (about.map(|about| about.error.clone()), about.and_then(|about| about.faults.first().copied()))
+    };
+    let error = table.text("error").map(str::to_owned).or_else(|| error.map(|error| error.to_string()));
+    let message = table.text("message").or(fault.map(|fault| fault.message));
     format!("refuses with {}: {}", error.unwrap_or_default(), message.unwrap_or_default())
+}
+
+/// What another word at `mode` comes to; `is_own`: there is still one, so that no other word holds.
+pub(super) fn of_mode(name: &str, [was, is]: [&str; 2], is_own: bool) -> String {
+    let said = |mode: &str| if mode == "shadow" { "only recorded" } else { "enforced" };
+    if was != is {
+        return format!("{name} is now {}, no longer {}", said(is), said(was));
+    }
+    let by = if is_own { "now says so itself" } else { "no longer says so itself" };
+    format!("{name} is {} as before, and {by}", said(is))
 }
 
 /// What a check or rule was there for.
@@ -99,8 +119,8 @@ fn effect(id: &str, key: &str, grows: bool) -> &'static str {
         ("request.claims", "max_age" | "max_lifetime", false) => ": requests that were accepted are now too old",
         (_, "skew", true) => ": clocks may differ more",
         (_, "skew", false) => ": clocks may differ less",
-        ("registration.quota", "limit" | "in_all", true) => ": more registrations are now accepted",
-        ("registration.quota", "limit" | "in_all", false) => ": fewer registrations are now accepted",
+        (QUOTA, "limit" | "in_all", true) => ": more registrations are now accepted",
+        (QUOTA, "limit" | "in_all", false) => ": fewer registrations are now accepted",
         (_, key, grows) if key.starts_with("max_") => {
             if grows {
                 ": more is now accepted"
@@ -145,7 +165,7 @@ fn of_list(name: &str, was: &[Value], is: &[Value]) -> String {
 }
 
 /// An entry of any other table.
-pub(super) fn of_table(table: &str, key: &str, was: Option<&Value>, is: Option<&Value>) -> String {
+pub(super) fn of_table<'v>(table: &str, key: &str, was: Option<&'v Value>, is: Option<&'v Value>) -> String {
     let goes = |name: String| match (was, is) {
         (Some(Value::Array(was)), Some(Value::Array(is))) => of_list(&name, was, is),
         (None, _) => format!("{name} is new: {}", said(is)),
@@ -153,10 +173,10 @@ pub(super) fn of_table(table: &str, key: &str, was: Option<&Value>, is: Option<&
         _ => format!("{name} goes from {} to {}", said(was), said(is)),
     };
     match (table, key) {
-        ("", "mode") => match is.and_then(Value::as_str) {
-            Some("shadow") => "the policy as a whole is now only recorded, no longer enforced".to_owned(),
-            _ => "the policy as a whole is now enforced, no longer only recorded".to_owned(),
-        },
+        ("", "mode") => {
+            let mode = |value: Option<&'v Value>| value.and_then(Value::as_str).unwrap_or("enforce");
+            of_mode("the policy as a whole", [mode(was), mode(is)], is.is_some())
+        }
         ("", "claims") => goes("the list of claims that rules may name".to_owned()),
         ("", _) => goes(format!("the policy's {key}")),
         ("params", _) => goes(format!("the parameter {key}")),
