@@ -89,7 +89,7 @@ struct Look<'e> {
 impl<'e> Look<'e> {
     /// The settings of a check or gate that is on.
     fn on(&self, check: &str) -> Option<&'e Table> {
-        self.policy.table(&format!("checks.{check}")).filter(|table| table.text("mode") != Some("off"))
+        self.policy.table(&format!("checks.{check}")).filter(|table| self.policy.mode_of(table) != "off")
     }
 
     /// Whether a check is on and refuses.
@@ -98,8 +98,7 @@ impl<'e> Look<'e> {
     }
 
     fn refuses(&self, table: &Table) -> bool {
-        let default = self.policy.table("").and_then(|root| root.text("mode"));
-        table.text("mode").or(default).is_none_or(|mode| mode == "enforce")
+        self.policy.mode_of(table) == "enforce"
     }
 
     fn says(&self, check: &str, key: &str, value: &Value) -> bool {
@@ -107,32 +106,16 @@ impl<'e> Look<'e> {
     }
 
     fn rules(&self) -> impl Iterator<Item = &'e Table> {
-        self.policy.rules.iter().filter(|rule| rule.text("mode") != Some("off"))
+        self.policy.rules.iter().filter(|rule| self.policy.mode_of(rule) != "off")
     }
 
     /// Whether a check or a rule compares the certificate with the statement.
     fn binds(&self) -> bool {
         self.enforced("certificate.software")
             || self.rules().filter(|rule| self.refuses(rule)).any(|rule| {
-                let words = self.words_of(rule.text("require").unwrap_or_default());
-                ["cert", "ssa"].iter().all(|fact| words.iter().any(|word| word == fact))
+                let words = self.policy.words_of(rule.text("require").unwrap_or_default());
+                ["cert", "ssa"].iter().all(|fact| words.contains(*fact))
             })
-    }
-
-    /// The names in an expression, those of named expressions that it uses included.
-    fn words_of(&self, expression: &str) -> Vec<String> {
-        let names = |text: &str| -> Vec<String> {
-            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            text.split(|c: char| !is_name(c)).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-        };
-        let mut words = names(expression);
-        // A named expression uses only those above it.
-        for entry in self.policy.table("let").into_iter().flat_map(|lets| lets.entries.iter().rev()) {
-            if words.contains(&entry.key) {
-                words.extend(names(entry.came_to.as_str().unwrap_or_default()));
-            }
-        }
-        words
     }
 
     fn weak_algorithms(&self) -> Vec<Finding> {
@@ -156,9 +139,10 @@ impl<'e> Look<'e> {
     }
 
     fn keys_by_value(&self) -> Option<Finding> {
-        let dropped = self.policy.table("forward").and_then(|forward| forward.entry("drop"));
-        let is_dropped = dropped.is_some_and(|entry| texts(&entry.came_to).contains(&"jwks"));
-        if is_dropped || self.enforced("keys.encryption") || self.on("request.signature").is_some() {
+        if !self.forwards_of_request("jwks")
+            || self.enforced("keys.encryption")
+            || self.on("request.signature").is_some()
+        {
             return None;
         }
         let entry = self.policy.setting("keys.source", "by_value");
@@ -167,6 +151,15 @@ impl<'e> Look<'e> {
         }
         let place = entry.and_then(|entry| entry.place.clone());
         Some(Finding { lint: &KEYS_BY_VALUE, what: String::new(), place, accepted: None })
+    }
+
+    /// Whether the identity server may get this member as the client sent it.
+    fn forwards_of_request(&self, member: &str) -> bool {
+        let of = |table: &str, key: &str| self.policy.table(table).and_then(|table| table.entry(key));
+        let is_dropped = of("forward", "drop").is_some_and(|entry| texts(&entry.came_to).contains(&member));
+        let is_computed = || ["forward.derived", "forward.replaced"].iter().any(|table| of(table, member).is_some());
+        let drops_all = of("forward", "request").is_some_and(|entry| entry.came_to == "drop");
+        !is_dropped && (!drops_all || is_computed())
     }
 
     /// Lists of texts whose key has this word, in the tables of these; what is within a table counts to it.

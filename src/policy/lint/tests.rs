@@ -44,6 +44,18 @@ fn each_is_found() {
     assert_eq!(changed("max_age = '5m'\n", "max_age = '5m'\nmode = 'shadow'\n"), ["statement.age"]);
     assert_eq!(changed("[checks.statement.single-use]\n", ""), ["statement.replay"]);
     assert_eq!(changed("by_value = 'refuse'", "by_value = 'accept'"), ["keys.by-value"]);
+    let forward = |settings: &str| {
+        let accepts = GOOD.replace("by_value = 'refuse'", "by_value = 'accept'");
+        found(&format!("{accepts}[forward]\n{settings}\n"))
+    };
+    assert_eq!(forward("drop = ['jwks']"), [""; 0], "they do not travel");
+    assert_eq!(forward("request = 'drop'"), [""; 0], "nothing of the request travels");
+    assert_eq!(forward("request = 'keep'"), ["keys.by-value"]);
+    assert_eq!(
+        forward("request = 'drop'\n[forward.derived]\njwks = 'request.jwks'"),
+        ["keys.by-value"],
+        "they travel all the same"
+    );
     assert_eq!(changed("[checks.redirects.form]\n", ""), ["redirects.unchecked"]);
     assert_eq!(
         changed("['PS256']", "['PS256']\n[checks.statement.present]\nrequired = false"),
