@@ -5,6 +5,7 @@ use rcgen::CustomExtension;
 use serde_json::{Map, Value};
 
 use super::der::{SEQUENCE, UTF8_STRING, element, object_identifier};
+use crate::model::certificate::QualifiedType;
 
 /// The extension; nothing where the case says nothing of qualification.
 pub(super) fn statements(described: &Map<String, Value>) -> Option<CustomExtension> {
@@ -21,7 +22,7 @@ pub(super) fn statements(described: &Map<String, Value>) -> Option<CustomExtensi
             .collect();
         statements.push(statement(LEGISLATION, Some(element(SEQUENCE, &countries))));
     }
-    if let Some(last) = text("qc_type").and_then(|word| TYPES.iter().find(|(known, _)| *known == word)) {
+    if let Some(last) = text("qc_type").and_then(|word| TYPES.iter().find(|(kind, _)| kind.as_str() == word)) {
         let kind = object_identifier(&[0, 4, 0, 1862, 1, 6, last.1]);
         statements.push(statement(TYPE, Some(element(SEQUENCE, &kind))));
     }
@@ -51,7 +52,8 @@ const COMPLIANCE: &[u64] = &[0, 4, 0, 1862, 1, 1];
 const TYPE: &[u64] = &[0, 4, 0, 1862, 1, 6];
 const LEGISLATION: &[u64] = &[0, 4, 0, 1862, 1, 7];
 const PSD2: &[u64] = &[0, 4, 0, 19495, 2];
-const TYPES: &[(&str, u64)] = &[("sign", 1), ("seal", 2), ("web", 3)];
+const TYPES: &[(QualifiedType, u64)] =
+    &[(QualifiedType::Signature, 1), (QualifiedType::Seal, 2), (QualifiedType::Web, 3)];
 const ROLES: &[(&str, u64)] = &[("PSP_AS", 1), ("PSP_PI", 2), ("PSP_AI", 3), ("PSP_IC", 4)];
 const PRINTABLE_STRING: u8 = 0x13;
 
@@ -60,7 +62,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::certificate::{QualifiedStatements, QualifiedType};
+    use crate::model::certificate::QualifiedStatements;
 
     #[test]
     fn what_a_case_says_is_what_is_read() {

@@ -35,6 +35,9 @@ pub enum QualifiedType {
 }
 
 impl QualifiedType {
+    /// Every one, in the order of their object identifiers.
+    pub const ALL: [Self; 3] = [Self::Signature, Self::Seal, Self::Web];
+
     /// The word of rules and case files.
     pub const fn as_str(self) -> &'static str {
         match self {

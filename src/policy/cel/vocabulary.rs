@@ -3,7 +3,7 @@
 //! Functions describe themselves in [`super::FUNCTIONS`]. What is listed here is held against
 //! what the checker of names accepts by a test, so that no fact is without a type.
 
-use super::{MAX_COST, MAX_DEPTH, MAX_LIST, MAX_NESTING, MAX_POLICY_COST, MAX_SOURCE};
+use super::{MAX_COST, MAX_DEPTH, MAX_LIST, MAX_NESTING, MAX_POLICY_COST, MAX_SOURCE, MAX_WEIGHT};
 use crate::model::metadata::Kind;
 
 /// A word with what it is.
@@ -26,10 +26,16 @@ pub const FACTS: &[Word] = &[
     word(
         "request",
         "map",
-        "members as they were sent; `null` is absent; a member that is no client metadata is request['name']",
+        "members as they were sent, those of `[aliases.request]` under the name that is meant; `null` is absent; \
+         a member that is no client metadata is request['name']",
     ),
     word("metadata", "map", "members as they would be forwarded, after `[forward]`"),
-    word("ssa", "map", "claims of the verified software statement; the policy's `claims` lists those it may name"),
+    word(
+        "ssa",
+        "map",
+        "claims of the verified software statement, those of `[aliases.statement]` under the name that is meant; \
+         the policy's `claims` lists those it may name",
+    ),
     word("token", "map", "claims of the initial access token"),
     word("operation", "text", "register, update, read or delete"),
     word("now", "integer", "the time of the decision in seconds since 1970"),
@@ -138,6 +144,10 @@ pub const LIMITS: &[Limit] = &[
     Limit { number: MAX_DEPTH as u64, of: "levels of parentheses, calls and operators" },
     Limit { number: MAX_NESTING as u64, of: "comprehensions (all, exists, map, filter) within each other" },
     Limit { number: MAX_LIST as u64, of: "entries of a list among the facts; a longer one refuses the request" },
+    Limit {
+        number: MAX_WEIGHT as u64,
+        of: "units that a named expression (`[let]`) may come to: one for each entry, one for every 16 bytes of text",
+    },
     Limit { number: MAX_COST, of: "steps that one expression may take where every list is full" },
     Limit { number: MAX_POLICY_COST, of: "steps that all expressions of a policy may take together" },
 ];
@@ -169,6 +179,12 @@ mod tests {
     use super::super::values::CLIENT;
     use super::*;
     use crate::checks::subject::ATTRIBUTES;
+
+    #[test]
+    fn every_limit_is_told() {
+        let numbers: Vec<u64> = LIMITS.iter().map(|limit| limit.number).collect();
+        assert_eq!(numbers, [4096, 64, 2, 100, 65_536, 500_000, 1_000_000]);
+    }
 
     #[test]
     fn every_fact_that_a_rule_may_name_has_a_type_and_no_other_is_listed() {

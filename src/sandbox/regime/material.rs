@@ -29,11 +29,14 @@ pub(super) struct Material {
 /// it cannot.
 pub(super) fn is_playable(example: &Example) -> bool {
     let outage = |key: &str| example.facts.get(key).and_then(Value::as_str) == Some("unavailable");
-    // A thumbprint that is written down is that of no certificate that can be made.
-    let pinned = |key: &str| example.facts.get(key).is_some_and(|facts| facts.get("thumbprint").is_some());
+    // What is written down of these is of no certificate that can be made.
+    let pinned = |key: &str| {
+        let facts = example.facts.get(key);
+        ["thumbprint", "issuer", "serial"].iter().any(|name| facts.is_some_and(|facts| facts.get(name).is_some()))
+    };
     example.operation == Operation::Register
         && example.taken.is_empty()
-        && !pinned("certificate")
+        && !["certificate", "signer"].into_iter().any(pinned)
         && !outage("statement_keys")
         && !outage("software_keys")
 }

@@ -16,6 +16,8 @@ use crate::model::time::Timestamp;
 /// What may be said of a certificate.
 const KEYS: &[&str] = &[
     "subject",
+    "issuer",
+    "serial",
     "thumbprint",
     "not_before",
     "not_after",
@@ -32,8 +34,6 @@ const KEYS: &[&str] = &[
     "authority",
 ];
 
-const TYPES: [QualifiedType; 3] = [QualifiedType::Signature, QualifiedType::Seal, QualifiedType::Web];
-
 /// The certificate, and the authority that trusts it.
 pub(super) fn read(map: &Map<String, Value>) -> Result<(Peer, AuthorityName), String> {
     if let Some(unknown) = map.keys().find(|key| !KEYS.contains(&key.as_str())) {
@@ -41,16 +41,17 @@ pub(super) fn read(map: &Map<String, Value>) -> Result<(Peer, AuthorityName), St
             .map_or_else(|| format!("known: {}", KEYS.join(", ")), |word| format!("did you mean `{word}`?"));
         return Err(format!("unknown key `{unknown}`; {help}"));
     }
-    let name = |text: &str| DistinguishedName::parse(text).map_err(|why| format!("`subject`: {why}"));
+    let name = |key: &str, text: &str| DistinguishedName::parse(text).map_err(|why| format!("`{key}`: {why}"));
+    let said = |key: &str, default: &'static str| map.get(key).map_or(default, |_| text(map, key));
     let subject = text(map, "subject");
     let digest = match map.get("thumbprint") {
         None => Digest::of(subject.as_bytes()),
         Some(_) => Digest::parse(text(map, "thumbprint")).ok_or("`thumbprint` is not a SHA-256 digest")?,
     };
     let certificate = Certificate {
-        subject: name(subject)?,
-        issuer: name("CN=Case")?,
-        serial: "01".to_owned(),
+        subject: name("subject", subject)?,
+        issuer: name("issuer", said("issuer", "CN=Case"))?,
+        serial: serial(said("serial", "01"))?,
         thumbprint: digest,
         not_before: time(map, "not_before", "2026-01-01T00:00:00Z")?,
         not_after: time(map, "not_after", "2027-01-01T00:00:00Z")?,
@@ -75,7 +76,11 @@ fn statements(map: &Map<String, Value>) -> Result<Result<QualifiedStatements, St
     };
     let kind = match text(map, "qc_type") {
         "" => None,
-        word => Some(TYPES.into_iter().find(|kind| kind.as_str() == word).ok_or("`qc_type` is web, seal or sign")?),
+        word => {
+            let known = QualifiedType::ALL.map(QualifiedType::as_str).join(", ");
+            let kind = QualifiedType::ALL.into_iter().find(|kind| kind.as_str() == word);
+            Some(kind.ok_or_else(|| format!("`qc_type` is one of {known}"))?)
+        }
     };
     let psd2 = PaymentService {
         roles: texts(map, "psd2_roles")?,
@@ -84,6 +89,15 @@ fn statements(map: &Map<String, Value>) -> Result<Result<QualifiedStatements, St
     };
     let psd2 = (psd2 != PaymentService::default()).then_some(psd2);
     Ok(Ok(QualifiedStatements { compliance, legislation: texts(map, "qc_legislation")?, kind, psd2 }))
+}
+
+/// As rules see it.
+fn serial(text: &str) -> Result<String, String> {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if text.is_empty() || text.len() % 2 == 1 || !text.bytes().all(is_digit) {
+        return Err("`serial` is bytes in lower-case hexadecimal, such as 01ff".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn time(map: &Map<String, Value>, key: &str, default: &str) -> Result<Timestamp, String> {
@@ -112,6 +126,8 @@ mod tests {
     #[test]
     fn what_a_case_says_is_what_rules_see() {
         let read = certificate(json!({
+            "issuer": "CN=Authority,C=ES",
+            "serial": "ff01",
             "subject": "CN=tpp,2.5.4.97=PSDES-BDE-3DFD21",
             "qc_compliance": true,
             "qc_type": "web",
@@ -121,6 +137,7 @@ mod tests {
             "thumbprint": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",
         }))
         .unwrap();
+        assert_eq!((read.issuer.to_string().as_str(), read.serial.as_str()), ("CN=Authority,C=ES", "ff01"));
         let qualified = read.qualified();
         assert_eq!((qualified.compliance, qualified.kind), (true, Some(QualifiedType::Web)));
         let psd2 = qualified.psd2.clone().unwrap();
@@ -139,13 +156,17 @@ mod tests {
                 "unknown key `psd2_role`; did you mean `psd2_roles`?",
             ),
             (json!({ "subject": "CN=a", "psd2_roles": "PSP_AI" }), "`psd2_roles` has to be a list of strings"),
-            (json!({ "subject": "CN=a", "qc_type": "qwac" }), "`qc_type` is web, seal or sign"),
+            (json!({ "subject": "CN=a", "qc_type": "qwac" }), "`qc_type` is one of sign, seal, web"),
+            (json!({ "subject": "CN=a", "serial": "1" }), "`serial` is bytes in lower-case hexadecimal, such as 01ff"),
+            (json!({ "subject": "CN=a", "serial": "FF" }), "`serial` is bytes in lower-case hexadecimal, such as 01ff"),
+            (json!({ "subject": "CN=a", "serial": "" }), "`serial` is bytes in lower-case hexadecimal, such as 01ff"),
             (json!({ "subject": "CN=a", "qc_compliance": "yes" }), "`qc_compliance` has to be a boolean"),
             (json!({ "subject": "CN=a", "thumbprint": "ab" }), "`thumbprint` is not a SHA-256 digest"),
         ] {
             assert_eq!(certificate(of).unwrap_err(), expected);
         }
         assert!(certificate(json!({ "subject": "tpp" })).unwrap_err().starts_with("`subject`: "));
+        assert!(certificate(json!({ "subject": "CN=a", "issuer": "tpp" })).unwrap_err().starts_with("`issuer`: "));
         assert!(
             certificate(json!({ "subject": "CN=a", "not_after": "soon" })).unwrap_err().starts_with("`not_after`: ")
         );
