@@ -26,7 +26,9 @@
 //! 1. [`pipeline::registration`]: the way of a request, on one page.
 //! 2. [`pipeline::decide`]: gates, checks, rules, verdict; pure, and the same for
 //!    the server, `explain` and the cases of policies.
-//! 3. [`policy`] and `policies/open-finance-brasil.toml`: what a regime asks.
+//! 3. [`policy`] and `policies/open-finance-brasil.toml`: what a regime asks; and the tools of
+//!    those who write it: [`policy::cases`], [`policy::mutants`], [`policy::effective`],
+//!    [`policy::diff`], [`policy::lint`].
 //! 4. [`model::evidence`], [`model::facts`], [`model::trace`]: what a decision
 //!    rests on, may look at, and leaves behind.
 //! 5. [`store`] and [`audit`]: why nothing leaves before it is on disk.

@@ -4,6 +4,15 @@
 //! fault. A [`Policy`] is pure: [`Policy::judge`] merges the statement over the
 //! request and judges the facts. It never fetches, never reads a clock or a file,
 //! and parses nothing once it is made.
+//!
+//! Beside it stand the tools of people who write a policy and answer for it. None is on
+//! the way of a request:
+//!
+//! - [`cases`]: examples with their verdicts, and which checks and rules they tried;
+//! - [`mutants`]: the policy with one thing changed, which a case has to notice;
+//! - [`effective`]: what its files say together, each word with its line; over that
+//!   [`diff`] tells what changes, and [`lint`] what protects less than it seems to;
+//! - [`reference`]: every gate, check and setting; [`packs`]: the policies that come along.
 
 use std::fmt;
 use std::sync::Arc;

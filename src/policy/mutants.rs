@@ -2,7 +2,8 @@
 //!
 //! A change that no case notices is a rule, a setting or a word that could be
 //! lost without anybody being told. Mutants are made of the nearest file alone:
-//! what it extends has cases of its own. Texts for people are left alone.
+//! what it extends has cases of its own. What no case can tell is left as it is: texts
+//! for people, and `[subject]`, which goes into the record.
 
 use std::collections::BTreeMap;
 
@@ -148,7 +149,7 @@ impl Found {
         }
     }
 
-    /// Keys that checks and rules have in common.
+    /// Keys that checks and rules have in common. Gives whether this is one.
     fn common(&mut self, at: &At<'_>, key: &str, value: &Value) -> bool {
         match key {
             "error" => self.push(at, key, "another code", Some("mutated_code".into()), CODE),
@@ -192,7 +193,7 @@ impl Found {
                 }
                 for (key, value) in &settings {
                     if !self.common(&at, key, value) {
-                        // A word that is true or false has one other value, which is what dropping it comes to.
+                        // What is true or false has one other value: dropping it comes to that, or changes nothing.
                         if !value.is_boolean() {
                             self.push(&at, key, "dropped", None, SETTING);
                         }
