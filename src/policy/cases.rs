@@ -63,15 +63,26 @@ pub struct CaseResult {
     pub place: Place,
     /// What is not as the case says; empty when all is.
     pub differences: Vec<String>,
-    /// The first step that refused, where one did.
-    pub first: Option<Failure>,
+    /// How the policy answers it.
+    pub answer: Answer,
+}
+
+/// How a policy answers a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Not at all: it cannot be used with the case's parameters.
+    Unusable,
+    /// It admits.
+    Admitted,
+    /// It refuses; the first step that does.
+    Refused(Failure),
 }
 
 /// A case that is to be accepted.
 #[derive(Debug)]
-pub struct Admitted<'s>(&'s Case);
+pub struct AcceptedCase<'s>(&'s Case);
 
-impl Admitted<'_> {
+impl AcceptedCase<'_> {
     /// The parameters under which it is.
     pub const fn params(&self) -> &Map<String, Value> {
         &self.0.params
@@ -84,13 +95,14 @@ impl Admitted<'_> {
 }
 
 impl CaseResult {
-    /// Whether it was not judged, since the policy cannot be used with its parameters.
-    pub fn is_unusable(&self) -> bool {
-        self.differences.first().is_some_and(|difference| difference == UNUSABLE)
+    /// The first step that refused, where one did.
+    pub const fn first(&self) -> Option<&Failure> {
+        match &self.answer {
+            Answer::Refused(first) => Some(first),
+            Answer::Unusable | Answer::Admitted => None,
+        }
     }
 }
-
-const UNUSABLE: &str = "the policy cannot be used with the parameters of this case";
 
 /// A step that refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,8 +240,8 @@ impl Suite {
     }
 
     /// The first case that is to be accepted: for measuring what a judgement takes.
-    pub fn admitted(&self) -> Option<Admitted<'_>> {
-        self.cases.iter().find(|case| case.is_accepted()).map(Admitted)
+    pub fn accepted(&self) -> Option<AcceptedCase<'_>> {
+        self.cases.iter().find(|case| case.is_accepted()).map(AcceptedCase)
     }
 
     /// Runs every case. `compile` makes the policy with these parameters; one that cannot be made is a difference of
@@ -247,13 +259,13 @@ impl Suite {
             let key = Value::Object(case.params.clone()).to_string();
             let policy = policies.entry(key).or_insert_with(|| compile(&case.params).map(Arc::new));
             let Some(policy) = policy else {
-                results.push(case.result(vec![UNUSABLE.to_owned()], &Trace::new()));
+                results.push(case.unusable());
                 continue;
             };
             matrix.know(policy);
             let judgement = case.judge(policy);
             matrix.add(&case.name.value, &judgement.trace);
-            results.push(case.result(case.differences(&judgement), &judgement.trace));
+            results.push(case.result(&judgement));
         }
         Results { cases: results, untried: matrix.untried(), matrix: matrix.text() }
     }

@@ -12,7 +12,7 @@
 //! - [`mutants`]: the policy with one thing changed, which a case has to notice;
 //! - [`effective`]: what its files say together, each word with its line; over that
 //!   [`diff`] tells what changes, and [`lint`] what protects less than it seems to;
-//! - [`reference`]: every gate, check and setting; [`packs`]: the policies that come along.
+//! - [`mod@reference`]: every gate, check and setting; [`packs`]: the policies that come along.
 
 use std::fmt;
 use std::sync::Arc;

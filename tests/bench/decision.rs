@@ -196,7 +196,7 @@ impl Pack {
         let faults = Faults::new();
         let cases = Suite::read(name, packs::cases(name).expect("cases"), &faults).expect("cases");
         let base = |file: &str| packs::pack(file).map(str::to_owned).ok_or_else(|| "no pack".to_owned());
-        let params = cases.admitted().expect("a case").params().clone();
+        let params = cases.accepted().expect("a case").params().clone();
         let policy =
             policy::compile(name, packs::pack(name).expect("a pack"), &base, &params, &faults).expect("compiles");
         Self { policy, cases }
@@ -208,7 +208,7 @@ impl Pack {
 #[divan::bench(args = packs::PACKS.iter().map(|(file, _)| *file))]
 fn each_pack(bencher: Bencher<'_, '_>, name: &str) {
     let pack = Pack::new(name);
-    let case = pack.cases.admitted().expect("a case");
+    let case = pack.cases.accepted().expect("a case");
     let trace = case.judge(&pack.policy);
     assert!(trace.failures().next().is_none(), "{trace:?}");
     bencher.bench(|| case.judge(black_box(&pack.policy)));

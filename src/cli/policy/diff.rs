@@ -11,7 +11,7 @@ use crate::audit::Text;
 use crate::cli::problems::{self, Style, counted};
 use crate::cli::{CliError, Output, Status, read_text};
 use crate::model::document::Faults;
-use crate::policy::cases::Suite;
+use crate::policy::cases::{Answer, Suite};
 
 /// `policy diff`.
 #[derive(Debug, Args)]
@@ -121,12 +121,13 @@ fn turned(suite: &Suite, params: &Map<String, Value>, old: &Chosen, new: &Chosen
             chosen.compile_with(&all, &Faults::new())
         });
         results.cases.into_iter().map(|case| {
-            let verdict = match &case.first {
-                Some(first) => format!("refused with {} by {}", first.error, first.id),
-                None if case.is_unusable() => "not judged: the policy cannot be used with its parameters".to_owned(),
-                None => "admitted".to_owned(),
+            let verdict = match &case.answer {
+                Answer::Refused(first) => format!("refused with {} by {}", first.error, first.id),
+                Answer::Unusable => "not judged: the policy cannot be used with its parameters".to_owned(),
+                Answer::Admitted => "admitted".to_owned(),
             };
-            (case.name, verdict, case.first.map(|first| first.error))
+            let error = case.first().map(|first| first.error.clone());
+            (case.name, verdict, error)
         })
     };
     let both = judge(old).zip(judge(new)).filter(|((_, old, old_error), (_, new, new_error))| {
@@ -178,6 +179,23 @@ mod tests {
         let told: Value = serde_json::from_str(&run(&new, Output::Json).1).unwrap();
         assert_eq!((&told["equal"], &told["cases"][0]["new"]), (&json!(false), &json!("admitted")));
         assert_eq!((&told["changes"][1]["old"], &told["changes"][1]["new"]), (&json!("5m"), &json!("10m")));
+    }
+
+    #[test]
+    fn a_case_whose_parameters_do_not_fit_is_not_judged() {
+        let home = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(home.path().join(name), text).unwrap();
+            home.path().join(name)
+        };
+        write("old.cases.toml", &format!("{CASES}[[case]]\nname = 'other'\nparams = {{ x = 2 }}\nexpect = 'reject'\n"));
+        let (old, new) = (write("old.toml", OLD), write("new.toml", &format!("{OLD}[params]\nx = 1\n")));
+        let mut out = Vec::new();
+        diff(&Arguments { old, new, cases: None, params: Vec::new(), output: Output::Text }, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let wanted = "- other\n    was not judged: the policy cannot be used with its parameters, \
+                      is refused with invalid_software_statement by statement.age\n";
+        assert!(text.ends_with(wanted), "{text}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::gates::Proofs;
 use super::given::{self, Given};
-use super::{CaseResult, Example, Failure};
+use super::{Answer, CaseResult, Example, Failure};
 use crate::model::claim::Claim;
 use crate::model::document::{Located, Section};
 use crate::model::facts::{Facts, Operation};
@@ -236,14 +236,24 @@ impl Case {
     }
 
     /// What it came to.
-    pub(super) fn result(&self, differences: Vec<String>, trace: &Trace) -> CaseResult {
-        let first = trace.failures().next().map(|step| Failure {
+    pub(super) fn result(&self, judgement: &Judgement) -> CaseResult {
+        let first = judgement.trace.failures().next().map(|step| Failure {
             id: step.rule.id.to_string(),
             error: step.rule.error.to_string(),
             message: step.rule.message.to_string(),
             detail: step.detail.as_deref().unwrap_or_default().to_owned(),
         });
-        CaseResult { name: self.name.value.clone(), place: self.name.place.clone(), differences, first }
+        self.told(self.differences(judgement), first.map_or(Answer::Admitted, Answer::Refused))
+    }
+
+    /// What it came to where the policy cannot be used with its parameters.
+    pub(super) fn unusable(&self) -> CaseResult {
+        let difference = "the policy cannot be used with the parameters of this case".to_owned();
+        self.told(vec![difference], Answer::Unusable)
+    }
+
+    fn told(&self, differences: Vec<String>, answer: Answer) -> CaseResult {
+        CaseResult { name: self.name.value.clone(), place: self.name.place.clone(), differences, answer }
     }
 }
 

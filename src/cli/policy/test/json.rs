@@ -23,7 +23,7 @@ fn one(tested: &Tested) -> Value {
             "line": case.place.line(),
             "passed": case.differences.is_empty(),
             "differences": case.differences,
-            "first_failure": case.first.as_ref().map(|first| json!({
+            "first_failure": case.first().map(|first| json!({
                 "id": first.id,
                 "error": first.error,
                 "message": first.message,

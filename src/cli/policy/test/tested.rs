@@ -166,7 +166,7 @@ impl Tested {
             return None;
         }
         let mut lines = case.differences.clone();
-        if let Some(first) = &case.first {
+        if let Some(first) = case.first() {
             lines.push(format!("first failure: {} ({}): {}", first.id, first.error, first.message));
             if !first.detail.is_empty() {
                 lines.push(format!("it looked at: {}", first.detail));
