@@ -133,9 +133,15 @@ pub const ALL: &[&dyn Check] = &[
     &registration_quota::RegistrationQuota,
 ];
 
-/// The first check that looks at the request; those above it look at certificate, token and statement alone, and
-/// so can run for a signed request whose signature was refused.
-pub(crate) const FIRST_OF_REQUEST: &str = "request.claims";
+/// The first check that looks at the request.
+const FIRST_OF_REQUEST: &str = "request.claims";
+
+/// Whether a check looks at certificate, token and statement alone, and so can run for a signed request whose
+/// signature was refused: those that stand above the first of the request.
+pub(crate) fn is_before_request(id: &str) -> bool {
+    let ids = ALL.iter().map(|check| check.about().id);
+    ids.take_while(|known| *known != FIRST_OF_REQUEST).any(|known| known == id)
+}
 
 /// POST and PUT: the operations whose body holds metadata.
 pub(crate) const WRITES: &[Operation] = &[Operation::Register, Operation::Update];

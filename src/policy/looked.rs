@@ -41,11 +41,8 @@ impl Policy {
     ///
     /// Values are the caller's own, and as long as they were sent.
     pub fn looked_at(&self, facts: &Facts<'_>, trace: &Trace) -> BTreeMap<Arc<str>, LookedAt> {
-        let request = self.aliases.request(facts.request);
-        let statement = facts.statement.map(|statement| self.aliases.statement(statement));
-        let facts = Facts { request: &request, statement: statement.as_deref(), ..*facts };
-        let metadata = self.forward.merge(&self.library, &facts);
-        let facts = Facts { metadata: &metadata, ..facts };
+        let seen = self.see(facts);
+        let facts = seen.over(facts);
         let Ok(values) = Values::new(&self.library, &self.uses, &facts) else { return BTreeMap::new() };
         let mut session = Session::new(&self.library, &values);
         let mut all = BTreeMap::new();

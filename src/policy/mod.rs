@@ -14,15 +14,17 @@
 //!   [`diff`] tells what changes, and [`lint`] what protects less than it seems to;
 //! - [`mod@reference`]: every gate, check and setting; [`packs`]: the policies that come along.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::checks::{Active, Asker, SoftwareKeysPolicy};
+use crate::checks::{Active, Asker, SoftwareKeysPolicy, is_before_request};
 use crate::model::claim::Claim;
 use crate::model::digest::Digest;
 use crate::model::facts::{Facts, Operation};
+use crate::model::statement::Statement;
 use crate::model::trace::{Outcome, Rule, Trace};
 
 mod aliases;
@@ -63,8 +65,6 @@ pub struct Policy {
     gates: Gates,
     software_keys: Option<SoftwareKeysPolicy>,
     checks: Vec<Active>,
-    /// How many of them come before the request is looked at.
-    before_request: usize,
     rulings: Vec<Ruling>,
     aliases: Aliases,
     forward: Forward,
@@ -89,6 +89,23 @@ struct Description {
 struct Limits {
     request: Arc<Rule>,
     evidence: Arc<Rule>,
+}
+
+/// A request and its statement as checks and rules see them.
+struct Seen<'f> {
+    /// Every member under the name that is meant.
+    request: Cow<'f, Map<String, Value>>,
+    /// Every claim under the name that is meant.
+    statement: Option<Cow<'f, Statement>>,
+    /// Both merged, as the policy says.
+    metadata: Map<String, Value>,
+}
+
+impl Seen<'_> {
+    /// The facts with these in place of what was sent.
+    fn over<'s>(&'s self, facts: &Facts<'s>) -> Facts<'s> {
+        Facts { request: &self.request, statement: self.statement.as_deref(), metadata: &self.metadata, ..*facts }
+    }
 }
 
 /// What an evaluation came to, besides its trace.
@@ -186,41 +203,46 @@ impl Policy {
     /// The members are bounded by the request, the statement and the policy. One that could not be computed is
     /// `null`, and refuses.
     pub fn judge(&self, facts: &Facts<'_>, trace: &mut Trace) -> (Map<String, Value>, Judged) {
-        let request = self.aliases.request(facts.request);
-        let statement = facts.statement.map(|statement| self.aliases.statement(statement));
-        let facts = Facts { request: &request, statement: statement.as_deref(), ..*facts };
-        let metadata = self.forward.merge(&self.library, &facts);
-        let judged = self.evaluate(&Facts { metadata: &metadata, ..facts }, trace);
-        (metadata, judged)
+        let seen = self.see(facts);
+        let judged = self.evaluate(&seen.over(facts), trace);
+        (seen.metadata, judged)
     }
 
     /// Runs the checks that do not look at the request, for one whose signature was refused: what is wrong with its
     /// certificate or statement comes first. Nothing is claimed, since nothing will be admitted.
     pub fn evaluate_early(&self, facts: &Facts<'_>, trace: &mut Trace) -> Subject {
-        let statement = facts.statement.map(|statement| self.aliases.statement(statement));
-        let facts = &Facts { statement: statement.as_deref(), ..*facts };
-        let subject = self.subject.of(&self.library, facts);
-        let asker = self.asker(&subject);
-        for check in self.checks.iter().take(self.before_request) {
-            check.run(&asker, facts, trace, &mut Vec::new());
-        }
-        subject
+        let checks = self.checks.iter().take_while(|check| is_before_request(&check.rule().id));
+        let (judged, _) = self.check(checks, &self.see(facts).over(facts), trace);
+        judged.subject
     }
 
-    fn asker<'a>(&'a self, subject: &'a Subject) -> Asker<'a> {
-        let (organisation, software) = (subject.organisation.as_deref(), subject.software.as_deref());
-        Asker { policy: &self.about.id, organisation, software }
+    /// What checks and rules see of a request and its statement.
+    fn see<'f>(&self, facts: &Facts<'f>) -> Seen<'f> {
+        let request = self.aliases.request(facts.request);
+        let statement = facts.statement.map(|statement| self.aliases.statement(statement));
+        let facts = Facts { request: &request, statement: statement.as_deref(), ..*facts };
+        let metadata = self.forward.merge(&self.library, &facts);
+        Seen { request, statement, metadata }
+    }
+
+    /// Runs these checks. Gives also which of them hold back what comes after them.
+    fn check<'p>(
+        &'p self,
+        checks: impl Iterator<Item = &'p Active>,
+        facts: &Facts<'_>,
+        trace: &mut Trace,
+    ) -> (Judged, Vec<bool>) {
+        let mut judged = Judged { claims: Vec::new(), subject: self.subject.of(&self.library, facts) };
+        let (organisation, software) = (judged.subject.organisation.as_deref(), judged.subject.software.as_deref());
+        let asker = Asker { policy: &self.about.id, organisation, software };
+        self.aliases.judge(facts, trace);
+        let blocked = checks.map(|check| !check.run(&asker, facts, trace, &mut judged.claims)).collect();
+        (judged, blocked)
     }
 
     /// Runs every check, then every rule; all failures are in the trace.
     fn evaluate(&self, facts: &Facts<'_>, trace: &mut Trace) -> Judged {
-        let mut judged = Judged { claims: Vec::new(), subject: self.subject.of(&self.library, facts) };
-        let mut blocked = Vec::with_capacity(self.checks.len() + self.rulings.len());
-        let asker = self.asker(&judged.subject);
-        self.aliases.judge(facts, trace);
-        for check in &self.checks {
-            blocked.push(!check.run(&asker, facts, trace, &mut judged.claims));
-        }
+        let (mut judged, mut blocked) = self.check(self.checks.iter(), facts, trace);
         self.forward.judge(facts, trace);
         let values = match Values::new(&self.library, &self.uses, facts) {
             Ok(values) => values,

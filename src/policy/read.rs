@@ -10,7 +10,7 @@ use super::forward::Forward;
 use super::gates::{GATES, Gates};
 use super::{Description, Limits, Policy, layers};
 use crate::checks::active::Texts;
-use crate::checks::{ALL, About, Active, FIRST_OF_REQUEST, Settings, SoftwareKeysPolicy};
+use crate::checks::{ALL, About, Active, Settings, SoftwareKeysPolicy};
 use crate::model::document::{Document, Faults, Located, Section, nearest};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
@@ -90,7 +90,7 @@ pub(super) fn compile_documents(
     };
     let claims = root.texts("claims");
 
-    let Checks { gates, active: checks, before_request, software_keys } = read_checks(root.section("checks"), &default);
+    let Checks { gates, active: checks, software_keys } = read_checks(root.section("checks"), &default);
 
     let signed = gates.request().is_some();
     let aliases = read_aliases(root.section("aliases"), claims.as_deref());
@@ -139,7 +139,6 @@ pub(super) fn compile_documents(
         gates,
         software_keys,
         checks,
-        before_request,
         rulings,
         aliases,
         forward,
@@ -220,8 +219,6 @@ fn told(faults: &Faults, key: &str, text: Located<String>) -> Option<Arc<str>> {
 struct Checks {
     gates: Gates,
     active: Vec<Active>,
-    /// How many of them come before the request is looked at.
-    before_request: usize,
     software_keys: Option<SoftwareKeysPolicy>,
 }
 
@@ -239,12 +236,8 @@ fn read_checks(checks: Settings<'_>, default: &Defaults) -> Checks {
     let verifies = all.get("statement.signature").is_some_and(Settings::is_there);
     let mut on = Vec::new();
     let mut off = Vec::new();
-    let mut on_before = 0;
     for check in ALL {
         let about = check.about();
-        if about.id == FIRST_OF_REQUEST {
-            on_before = on.len();
-        }
         let Some(settings) = all.get_mut(about.id).filter(|settings| settings.is_there()) else { continue };
         let Switch::On(mode) = settings.word("mode", SWITCHES).unwrap_or(Switch::On(default.mode)) else {
             off.push(about);
@@ -257,8 +250,7 @@ fn read_checks(checks: Settings<'_>, default: &Defaults) -> Checks {
         on.push((check, mode, operations));
     }
     let mut active = Vec::new();
-    let mut before_request = 0;
-    for (index, (check, mode, operations)) in on.into_iter().enumerate() {
+    for (check, mode, operations) in on {
         let about = check.about();
         let Some(settings) = all.get(about.id) else { continue };
         let texts = texts_of(settings);
@@ -267,9 +259,6 @@ fn read_checks(checks: Settings<'_>, default: &Defaults) -> Checks {
         }
         if let Some(judge) = check.configure(settings, &all) {
             active.push(Active::new(about, mode, texts, operations, judge));
-            if index < on_before {
-                before_request = active.len();
-            }
         }
     }
     let encryption = all
@@ -294,7 +283,7 @@ fn read_checks(checks: Settings<'_>, default: &Defaults) -> Checks {
     all.into_values().for_each(Settings::finish);
     groups.into_values().for_each(Settings::finish);
     checks.finish();
-    Checks { gates, active, before_request, software_keys }
+    Checks { gates, active, software_keys }
 }
 
 /// `[let]` of the chain: the farthest file first, a name that comes again in its first place.

@@ -121,11 +121,14 @@ fn claims_of_a_request_are_facts_and_never_metadata() {
 /// As on the wire: whoever has to sign again is told at once that it needs another statement, too.
 #[test]
 fn a_case_of_a_request_that_is_not_signed_tells_first_what_is_wrong_with_its_statement() {
-    let text = format!("{HEAD}{SIGNED}[checks.request.claims]\n[checks.statement.issuer]\nallow = ['known']\n");
+    let text = format!(
+        "{HEAD}{SIGNED}[checks.request.claims]\n[checks.statement.issuer]\nallow = ['known']\n\
+         [aliases.statement]\njwks = 'software_jwks_endpoint'\n"
+    );
     let differences = |iss: &str, rest: &str| {
         let case = format!(
             "[[case]]\nname = 'c'\nnow = '2026-11-24T12:00:00Z'\nexpect = 'reject'\ncertificate = {{ subject = 'CN=c' }}\n\
-             statement = {{ iss = '{iss}', software_jwks_endpoint = 'https://keys.example/k' }}\n{rest}\n"
+             statement.iss = '{iss}'\nstatement.software_jwks_endpoint = 'https://keys.example/k'\n{rest}\n"
         );
         let suite = cases::Suite::read("p.cases.toml", &case, &Faults::new()).unwrap();
         suite.run(&|_| compiled(&[("p.toml", &text)], json!({})).ok()).cases.remove(0).differences
@@ -139,6 +142,9 @@ fn a_case_of_a_request_that_is_not_signed_tells_first_what_is_wrong_with_its_sta
     assert_eq!(differences("known", alone), [""; 0]);
     let unsigned = "failed = ['statement.signature']\nsignature = 'invalid'";
     assert_eq!(differences("other", unsigned), [""; 0], "of a statement that nobody vouches for nothing is said");
+    let twice = "failed = ['aliases.statement', 'request.signature']\nrequest_signature = 'invalid'\n\
+                 statement.jwks = 'https://keys.example/k'\nsoftware_keys = []";
+    assert_eq!(differences("known", twice), [""; 0], "one claim under two names");
 }
 
 #[test]
