@@ -1,32 +1,24 @@
 //! Floor 2: the store. The home of SQL; it keeps records as bytes and does not know what they say.
 //!
-//! It offers whole operations, never connections. One thread writes (SQLite, WAL,
-//! `synchronous = FULL`): what waits together is committed together, and nothing
-//! is answered before it is on disk. A second process is refused at once
-//! ([`StoreError::Locked`]); readers are welcome ([`Reader`]).
+//! It offers whole operations, never connections. One writes: what waits together is
+//! committed together, and nothing is answered before it is on disk.
 //!
-//! Read [`operation`](Opening) for what can be asked, `apply` for its SQL, `writer`
-//! for the order of things, `chain` for what makes tampering show.
+//! Read [`operation`](Opening) for what can be asked, `sqlite::apply` for its SQL,
+//! `sqlite::writer` for the order of things, `chain` for what makes tampering show.
 
-mod apply;
 mod chain;
-mod claims;
 mod error;
-mod live;
 mod operation;
-mod reader;
-mod reserve;
-mod schema;
+mod query;
+mod queue;
 mod seal;
+mod sqlite;
 #[cfg(test)]
 mod tests;
-mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread;
 
 use tokio::sync::oneshot;
 
@@ -35,16 +27,16 @@ pub use error::{OpenError, StoreError};
 pub use operation::{
     Closing, Ended, Entry, EntryEvent, Interruption, NotClosed, OnConflict, Opened, Opening, Release, Standing, Stored,
 };
-pub use reader::{Decision, Filter, OPEN, Reader, StoredEntry};
+pub use query::{Decision, Filter, OPEN, StoredEntry};
 pub use seal::{SealError, SealedAnswer, Sealer, SealingKey};
+pub use sqlite::Reader;
 
 use crate::model::binding::Binding;
 use crate::model::digest::Digest;
 use crate::model::id::DecisionId;
 use crate::model::time::{Clock, Timestamp};
-use live::{Live, Liveness};
 use operation::Operation;
-use writer::Writer;
+use queue::Queue;
 
 /// Where and as whom.
 #[derive(Clone, Debug)]
@@ -82,19 +74,31 @@ pub enum Health {
     Failing,
 }
 
+/// [`Health`] as the one that writes tells it; clones share it.
+#[derive(Clone, Debug, Default)]
+struct SharedHealth(Arc<AtomicU8>);
+
+impl SharedHealth {
+    fn set(&self, health: Health) {
+        self.0.store(health as u8, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Health {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Health::Good,
+            1 => Health::ReserveOnly,
+            _ => Health::Failing,
+        }
+    }
+}
+
 /// The open store; clones share it.
 #[derive(Clone)]
 pub struct Store {
-    writer: SyncSender<Operation>,
-    reader: SyncSender<Question>,
-    live: Arc<Live>,
-    health: Arc<AtomicU8>,
+    queue: Queue,
+    questions: sqlite::Questions,
+    health: SharedHealth,
     recovery: Recovery,
-}
-
-enum Question {
-    Ask(Box<dyn FnOnce(&Reader) + Send>),
-    Stop(oneshot::Sender<()>),
 }
 
 impl Store {
@@ -103,15 +107,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Locked`] when another process has it; else what keeps it from being opened.
     pub fn open(settings: &StoreSettings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let (writer, recovery) = Writer::open(settings, clock)?;
-        let (live, health) = (Arc::clone(&writer.live), Arc::clone(&writer.health));
-        let reader = Reader::open(&settings.path)?;
-        let (questions, asked) = sync_channel(QUEUE);
-        spawn("store-reader", move || answer_questions(reader, &asked))?;
-        let (operations, queue) = sync_channel(QUEUE);
-        spawn("store-writer", move || writer.run(queue))?;
+        let sqlite::Opened { queue, questions, health, recovery } = sqlite::open(settings, clock)?;
         tracing::info!(entries = recovery.entries, interrupted = recovery.interrupted, "store open");
-        Ok(Self { writer: operations, reader: questions, live, health, recovery })
+        Ok(Self { queue, questions, health, recovery })
     }
 
     /// What was found at the start.
@@ -121,11 +119,7 @@ impl Store {
 
     /// How the last commit went.
     pub fn health(&self) -> Health {
-        match self.health.load(Ordering::Relaxed) {
-            0 => Health::Good,
-            1 => Health::ReserveOnly,
-            _ => Health::Failing,
-        }
+        self.health.get()
     }
 
     /// Opens an admitted decision: its request, all its claims and its entry, or none of them.
@@ -135,7 +129,7 @@ impl Store {
     /// [`OpenError::Repeated`] when the request is known. Else the store's failure, and nothing is on record.
     pub async fn open_decision(&self, opening: Opening) -> Result<Opened, OpenError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Operation::Open(Box::new(opening), self.writer.clone(), reply))?;
+        self.submit(Operation::Open(Box::new(opening), self.queue.clone(), reply))?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -145,13 +139,9 @@ impl Store {
     /// Gives the closing back, to be tried again.
     pub async fn close(&self, closing: Box<Closing>) -> Result<(), NotClosed> {
         let (reply, answer) = oneshot::channel();
-        match self.writer.try_send(Operation::Close(closing, reply)) {
+        match self.queue.submit(Operation::Close(closing, reply)) {
             Ok(()) => answer.await.unwrap_or(Err(NotClosed { closing: None, error: StoreError::Closed })),
-            Err(error) => {
-                let reason = refused(&error);
-                let (TrySendError::Full(operation) | TrySendError::Disconnected(operation)) = error;
-                Err(NotClosed { closing: operation.into_closing(), error: reason })
-            }
+            Err(refused) => Err(NotClosed { closing: refused.operation.into_closing(), error: refused.error }),
         }
     }
 
@@ -175,19 +165,12 @@ impl Store {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// What is stored for a request. One never seen costs no SQL.
+    /// What is stored for a request.
     ///
     /// # Errors
     /// The store's failure.
     pub async fn answer(&self, request: &Digest, now: Timestamp) -> Result<Option<Stored>, StoreError> {
-        match self.live.find(request, now) {
-            None => Ok(None),
-            Some(Liveness::Open) => Ok(Some(Stored::InProgress)),
-            Some(Liveness::Until(_)) => {
-                let request = *request;
-                Ok(self.ask(move |reader| reader.stored(&request)).await?.map(|(stored, _)| stored))
-            }
-        }
+        self.questions.answer(request, now).await
     }
 
     /// Who owns a client.
@@ -195,23 +178,18 @@ impl Store {
     /// # Errors
     /// The store's failure.
     pub async fn binding(&self, upstream: &str, client_id: &str) -> Result<Option<Binding>, StoreError> {
-        let (upstream, client_id) = (upstream.to_owned(), client_id.to_owned());
-        self.ask(move |reader| reader.binding(&upstream, &client_id)).await
+        self.questions.binding(upstream, client_id).await
     }
 
-    /// Does what is queued, moves the WAL into the database and closes it. Every operation after this fails.
+    /// Does what is queued and closes the database; of SQLite, moves the WAL into it. Every operation after this fails.
     pub async fn shutdown(&self) {
-        // The reader first: SQLite empties the WAL when the last connection closes.
-        let (reply, answer) = oneshot::channel();
-        if self.reader.try_send(Question::Stop(reply)).is_ok() {
-            drop(answer.await);
-        }
+        self.questions.stop().await;
         loop {
             let (reply, answer) = oneshot::channel();
-            match self.writer.try_send(Operation::Stop(reply)) {
+            match self.queue.submit(Operation::Stop(reply)).map_err(|refused| refused.error) {
                 Ok(()) => return drop(answer.await),
-                Err(TrySendError::Disconnected(_)) => return,
-                Err(TrySendError::Full(_)) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+                Err(StoreError::Busy) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+                Err(_) => return,
             }
         }
     }
@@ -243,17 +221,7 @@ impl Store {
     }
 
     fn submit(&self, operation: Operation) -> Result<(), StoreError> {
-        self.writer.try_send(operation).map_err(|error| refused(&error))
-    }
-
-    async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let question = move |reader: &Reader| drop(reply.send(question(reader)));
-        self.reader.try_send(Question::Ask(Box::new(question))).map_err(|error| refused(&error))?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        self.queue.submit(operation).map_err(|refused| refused.error)
     }
 }
 
@@ -265,33 +233,3 @@ impl std::fmt::Debug for Store {
             .finish_non_exhaustive()
     }
 }
-
-fn refused<T>(error: &TrySendError<T>) -> StoreError {
-    match error {
-        TrySendError::Full(_) => StoreError::Busy,
-        TrySendError::Disconnected(_) => StoreError::Closed,
-    }
-}
-
-fn answer_questions(reader: Reader, asked: &Receiver<Question>) {
-    while let Ok(question) = asked.recv() {
-        match question {
-            Question::Ask(question) => question(&reader),
-            Question::Stop(reply) => {
-                drop(reader);
-                _ = reply.send(());
-                return;
-            }
-        }
-    }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
-    match thread::Builder::new().name(name.to_owned()).spawn(work) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(StoreError::Database { reason: error.to_string().into() }),
-    }
-}
-
-/// Operations that may wait: a thousand admitted registrations is more than any deployment has in flight.
-const QUEUE: usize = 1024;

@@ -5,11 +5,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 
 use tokio::sync::oneshot;
 
 use super::error::{OpenError, StoreError};
+use super::queue::Queue;
 use super::seal::SealedAnswer;
 use crate::model::binding::Binding;
 use crate::model::claim::{Claim, ClaimKind};
@@ -144,7 +144,7 @@ pub struct Opened {
     pub(super) request: Digest,
     pub(super) answer_expires: Timestamp,
     pub(super) claims: Vec<(ClaimKind, Arc<str>)>,
-    pub(super) queue: Option<SyncSender<Operation>>,
+    pub(super) queue: Option<Queue>,
 }
 
 impl Opened {
@@ -175,7 +175,7 @@ impl Drop for Opened {
         let Some(queue) = self.queue.take() else { return };
         // Something may have been sent, so every claim stays.
         let abandoned = self.abandon(Release::Nothing);
-        if queue.try_send(Operation::Abandon(abandoned)).is_err() {
+        if queue.submit(Operation::Abandon(abandoned)).is_err() {
             tracing::warn!(decision = %self.decision, "left open; recorded as interrupted at the next start");
         }
     }
@@ -212,7 +212,7 @@ pub struct NotClosed {
 
 /// An operation on its way to the writer.
 pub(super) enum Operation {
-    Open(Box<Opening>, SyncSender<Self>, oneshot::Sender<Result<Opened, OpenError>>),
+    Open(Box<Opening>, Queue, oneshot::Sender<Result<Opened, OpenError>>),
     Close(Box<Closing>, oneshot::Sender<Result<(), NotClosed>>),
     Append(Entry, oneshot::Sender<Result<(), StoreError>>),
     Release(DecisionId, oneshot::Sender<Result<usize, StoreError>>),

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use super::queue::QUEUE;
+use super::sqlite::Writer;
 use super::*;
 use crate::model::claim::{Claim, ClaimKind};
 use crate::model::error_code::ErrorCode;

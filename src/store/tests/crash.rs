@@ -140,7 +140,8 @@ fn open_decisions_of_another_writer_wait_for_its_lease() {
     let other = StoreSettings { writer: "gate-2".to_owned(), ..settings(&path) };
     let open = |settings: StoreSettings| Writer::open(&settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
     let (mut writer, _) = open(other);
-    let (queue, _kept) = sync_channel(1);
+    let (queue, _kept) = std::sync::mpsc::sync_channel(1);
+    let queue = Queue::to_thread(queue);
     let opening = Opening {
         decision: DecisionId::new(clock.now(), [1; 10]),
         at: clock.now(),

@@ -201,7 +201,7 @@ async fn an_opening_that_cannot_be_delivered_is_undone() {
     let (reply, gone) = oneshot::channel();
     drop(gone);
     let opening = Box::new(world.opening(1, &[(ClaimKind::Jti, "a")]));
-    let left = Operation::Open(opening, world.store.writer.clone(), reply).answer(Ok(operation::Effect::Opened));
+    let left = Operation::Open(opening, world.store.queue.clone(), reply).answer(Ok(operation::Effect::Opened));
     assert!(matches!(left, Some(Operation::Abandon(abandoned))
         if abandoned.release == Release::All && abandoned.claims.len() == 1));
 }

@@ -126,7 +126,7 @@ fn claims_of_the_first_schema_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dcrgate.db");
     let old = rusqlite::Connection::open(&path).unwrap();
-    old.execute_batch(include_str!("../migrations/0001-ledger.sql")).unwrap();
+    old.execute_batch(include_str!("../sqlite/migrations/0001-ledger.sql")).unwrap();
     old.execute_batch(
         "INSERT INTO claims VALUES ('slot', 'kept', '01JDCX3M9V7Q0T8E4K2N5R6S1A', NULL, 7);
          PRAGMA application_id = 1145262663; PRAGMA user_version = 1;",

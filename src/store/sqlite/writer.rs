@@ -7,7 +7,6 @@
 //! of the WAL again with the next transaction, on the same connection.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -15,20 +14,20 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::time::Instant;
 
 use super::apply::{Book, decision_id, unreadable};
-use super::chain::Head;
-use super::error::StoreError;
 use super::live::{Live, Liveness};
-use super::operation::{Effect, EntryEvent, Interruption, Operation, Standing};
 use super::reserve::Reserve;
 use super::schema::{self, Database};
-use super::{Health, Recovery, StoreSettings};
 use crate::model::digest::Digest;
 use crate::model::time::{Clock, Timestamp};
+use crate::store::chain::Head;
+use crate::store::error::StoreError;
+use crate::store::operation::{Effect, EntryEvent, Interruption, Operation, Standing};
+use crate::store::{Health, Recovery, SharedHealth, StoreSettings};
 
 /// The one that writes.
-pub(super) struct Writer {
-    pub(super) live: Arc<Live>,
-    pub(super) health: Arc<AtomicU8>,
+pub(in crate::store) struct Writer {
+    pub(in crate::store) live: Arc<Live>,
+    pub(in crate::store) health: SharedHealth,
     database: Database,
     name: String,
     epoch: i64,
@@ -42,14 +41,17 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Opens the database, takes the lease, reads the chain's head and the known requests, ends what was left open.
-    pub(super) fn open(settings: &StoreSettings, clock: Arc<dyn Clock>) -> Result<(Self, Recovery), StoreError> {
+    pub(in crate::store) fn open(
+        settings: &StoreSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Recovery), StoreError> {
         let database = schema::open(&settings.path)?;
         let mut ballast = settings.path.as_os_str().to_owned();
         ballast.push(".reserve");
         let now = Instant::now();
         let mut writer = Self {
             live: Arc::new(Live::default()),
-            health: Arc::new(AtomicU8::new(Health::Good as u8)),
+            health: SharedHealth::default(),
             database,
             name: settings.writer.clone(),
             epoch: 0,
@@ -78,7 +80,7 @@ impl Writer {
     }
 
     /// Works until it is told to stop or nobody can ask any more. What is queued then is still done.
-    pub(super) fn run(mut self, queue: Receiver<Operation>) {
+    pub(in crate::store) fn run(mut self, queue: Receiver<Operation>) {
         let mut batch: Vec<Operation> = Vec::with_capacity(BATCH);
         let mut stop = None;
         let mut crowd = 0;
@@ -120,7 +122,7 @@ impl Writer {
     }
 
     /// Commits a batch and answers it. Leaves in it what callers that went away left to be done.
-    pub(super) fn work(&mut self, batch: &mut Vec<Operation>) {
+    pub(in crate::store) fn work(&mut self, batch: &mut Vec<Operation>) {
         let mut results = self.commit(batch, Isolation::Together);
         if results.iter().any(|result| matches!(result, Err(StoreError::Full))) && self.reserve.spend() {
             results = self.commit(batch, Isolation::Together);
@@ -146,7 +148,7 @@ impl Writer {
                     self.live.remove(request);
                 }
                 let health = if self.reserve.is_spent() { Health::ReserveOnly } else { Health::Good };
-                self.health.store(health as u8, Ordering::Relaxed);
+                self.health.set(health);
                 results
             }
             Err(error) => {
@@ -155,7 +157,7 @@ impl Writer {
                     drop(self.database.connection.execute_batch("ROLLBACK"));
                 }
                 tracing::error!(%error, operations = batch.len(), "the store failed");
-                self.health.store(Health::Failing as u8, Ordering::Relaxed);
+                self.health.set(Health::Failing);
                 batch.iter().map(|_| Err(error.clone())).collect()
             }
         }

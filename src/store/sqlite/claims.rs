@@ -8,11 +8,11 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::apply::decision_id;
-use super::error::StoreError;
-use super::operation::Release;
 use crate::model::claim::{Claim, ClaimKind};
 use crate::model::id::DecisionId;
 use crate::model::time::Timestamp;
+use crate::store::error::StoreError;
+use crate::store::operation::Release;
 
 /// What came of asking for a claim.
 pub(super) enum Take {

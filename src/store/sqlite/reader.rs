@@ -8,86 +8,20 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::apply::{decision_id, stored, unreadable};
-use super::chain::{Broken, Head, Link};
-use super::error::StoreError;
-use super::operation::Stored;
 use super::schema;
 use crate::model::binding::Binding;
 use crate::model::digest::Digest;
 use crate::model::id::{AuthorityName, DecisionId};
 use crate::model::time::Timestamp;
+use crate::store::chain::{Broken, Head};
+use crate::store::error::StoreError;
+use crate::store::operation::Stored;
+use crate::store::query::{Decision, Filter, OPEN, StoredEntry};
 
 /// A connection that only reads.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
-}
-
-/// Which decisions are asked for.
-#[derive(Clone, Debug)]
-pub struct Filter {
-    /// Only those that ended so; `open` for those that have not ended.
-    pub outcome: Option<String>,
-    /// Only those made at or after this time.
-    pub since: Option<Timestamp>,
-    /// At most so many, the newest.
-    pub limit: u32,
-}
-
-/// A decision as the ledger tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// Its id.
-    pub id: DecisionId,
-    /// Its opening, when it was admitted.
-    pub opened: Option<StoredEntry>,
-    /// Its end, when it has one.
-    pub ended: Option<StoredEntry>,
-}
-
-impl Decision {
-    /// How it ended; [`OPEN`] while it has not.
-    pub fn outcome(&self) -> &str {
-        self.ended.as_ref().and_then(|entry| entry.outcome.as_deref()).unwrap_or(OPEN)
-    }
-}
-
-/// An entry as stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredEntry {
-    /// Whose chain it is in.
-    pub writer: String,
-    /// Where in the chain, from 1.
-    pub seq: i64,
-    /// The decision, unless it is a summary or a note.
-    pub decision: Option<String>,
-    /// `opened`, `closed`, `interrupted`, `summary` or `note`.
-    pub kind: String,
-    /// How the decision ended, when it did.
-    pub outcome: Option<String>,
-    /// When it was made.
-    pub time: Timestamp,
-    /// The record.
-    pub body: Vec<u8>,
-    /// The hash it continues.
-    pub previous: Digest,
-    /// Its hash.
-    pub hash: Digest,
-}
-
-impl StoredEntry {
-    /// The columns that its hash covers.
-    pub fn link(&self) -> Link<'_> {
-        Link {
-            writer: &self.writer,
-            seq: self.seq,
-            decision: self.decision.as_deref().unwrap_or_default(),
-            kind: &self.kind,
-            outcome: self.outcome.as_deref().unwrap_or_default(),
-            time: self.time.unix_micros(),
-            body: &self.body,
-        }
-    }
 }
 
 impl Reader {
@@ -228,9 +162,6 @@ fn digest(row: &Row<'_>, index: usize) -> Result<Digest, StoreError> {
     let bytes = row.get_ref(index)?.as_blob().ok();
     bytes.and_then(Digest::from_bytes).ok_or_else(|| unreadable("a digest"))
 }
-
-/// The outcome of a decision that has not ended.
-pub const OPEN: &str = "open";
 
 const OPENING: &str = "
     SELECT writer, seq, decision, kind, outcome, time, body, previous, hash

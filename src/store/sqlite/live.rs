@@ -18,7 +18,7 @@ pub(super) enum Liveness {
 /// The keys in the `answers` table. Only admitted requests have one, so its size is bounded by
 /// the rate of registrations times the window.
 #[derive(Debug, Default)]
-pub(super) struct Live(Mutex<HashMap<Digest, Liveness>>);
+pub(in crate::store) struct Live(Mutex<HashMap<Digest, Liveness>>);
 
 impl Live {
     /// What is known at this time.
@@ -39,7 +39,7 @@ impl Live {
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::store) fn len(&self) -> usize {
         self.keys().len()
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::StoreError;
+use crate::store::error::StoreError;
 
 /// The writer's connection, and the lock that makes it the only one.
 #[derive(Debug)]

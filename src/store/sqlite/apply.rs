@@ -6,17 +6,17 @@
 
 use rusqlite::{Connection, params};
 
-use super::chain::{Head, Link};
 use super::claims::{self, Take};
-use super::error::StoreError;
-use super::operation::{
-    Abandoned, Closing, Effect, Entry, EntryEvent, Interruption, Opening, Operation, Release, Stored,
-};
-use super::seal::SealedAnswer;
 use crate::model::binding::Binding;
 use crate::model::digest::Digest;
 use crate::model::id::{AuthorityName, DecisionId};
 use crate::model::time::Timestamp;
+use crate::store::chain::{Head, Link};
+use crate::store::error::StoreError;
+use crate::store::operation::{
+    Abandoned, Closing, Effect, Entry, EntryEvent, Interruption, Opening, Operation, Release, Stored,
+};
+use crate::store::seal::SealedAnswer;
 
 /// A writer's chain and the connection that extends it.
 pub(super) struct Book<'a> {
