@@ -49,18 +49,25 @@ step() {
   printf '== %s: %d s\n' "$step" $((SECONDS - began))
 }
 
-# debian PROGRAM=PACKAGE…: installs the packages of the programs that are missing.
+# debian PROGRAM=PACKAGE…: installs the packages of the programs that are missing, without what they recommend.
 debian() {
-  local pair packages=() as_root=()
+  local pair packages=()
   for pair in "$@"; do has "${pair%%=*}" || packages+=("${pair#*=}"); done
   [ ${#packages[@]} -gt 0 ] || return 0
-  if ! has apt-get; then echo "not Debian: install ${packages[*]} yourself" >&2; return 0; fi
+  install --no-install-recommends "${packages[@]}"
+}
+
+# install OPTION… PACKAGE…
+install() {
+  local as_root=()
+  if ! has apt-get; then echo "not Debian: install ${*#-*} yourself" >&2; return 0; fi
   if [ "$(id -u)" -ne 0 ]; then
-    if ! has sudo; then echo "neither root nor sudo: cannot install ${packages[*]}" >&2; return 0; fi
+    if ! has sudo; then echo "neither root nor sudo: cannot install ${*#-*}" >&2; return 0; fi
     as_root=(sudo)
   fi
   "${as_root[@]}" apt-get update -q
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${packages[@]}"
+  # RUNLEVEL: what comes with a service is wanted for its program, not to serve.
+  "${as_root[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qy "$@"
 }
 
 provide() {
@@ -78,6 +85,25 @@ provide() {
   else
     skip "the packages of tests/idp: Node $NODE or later, with npm (here: $major)"
   fi
+  identity_servers
+}
+
+# Those of other makers, each for the tests of its name in tests/upstreams.
+identity_servers() {
+  debian glewlwyd=glewlwyd python3=python3
+  has glewlwyd && [ ! -d /usr/share/doc/dbconfig-sqlite3 ] && install --no-install-recommends dbconfig-sqlite3
+  # It does not start without some of what it recommends.
+  has starman || install starman liblemonldap-ng-portal-perl || skip "lemonldap-ng: its packages could not be installed"
+  django_oauth_toolkit || skip "django-oauth-toolkit: its packages could not be installed"
+}
+
+django_oauth_toolkit() {
+  local folder=tests/idp/django-oauth-toolkit
+  if cmp -s $folder/requirements.txt $folder/.venv/.installed; then return 0; fi
+  python3 -c 'import ensurepip' 2>/dev/null || install --no-install-recommends python3-venv
+  python3 -m venv --clear $folder/.venv &&
+    $folder/.venv/bin/pip install -q --disable-pip-version-check -r $folder/requirements.txt &&
+    cp $folder/requirements.txt $folder/.venv/.installed
 }
 
 # packages FOLDER: what its lock file names, unless that is there already.

@@ -54,7 +54,11 @@ pub(crate) fn find(program: &str) -> Result<PathBuf, Missing> {
     found.ok_or_else(|| Missing(format!("the program `{program}`")))
 }
 
-/// A real identity server: `tests/idp/oidc-provider/server.mjs`. It ends with this value.
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/idp").join(name)
+}
+
+/// A real identity server of `tests/idp`. It ends with this value.
 #[derive(Debug)]
 pub(crate) struct IdentityServer {
     process: Child,
@@ -62,14 +66,14 @@ pub(crate) struct IdentityServer {
 }
 
 impl IdentityServer {
-    /// Starts it on a free loopback port. `settings` is the JSON that `server.mjs` documents;
+    /// Starts `oidc-provider` on a free loopback port. `settings` is the JSON that its `server.mjs` documents;
     /// `authority` is a PEM file it trusts besides the system's when it fetches a `jwks_uri`.
     ///
     /// # Errors
     /// [`Missing`] without Node or without the packages. A server that does not start is a
     /// failure of the test, not a skip.
     pub(crate) fn start(settings: &str, authority: Option<&Path>) -> Result<Self, Missing> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/idp/oidc-provider");
+        let folder = folder("oidc-provider");
         let mut command = Command::new(find("node")?);
         if !folder.join("node_modules/oidc-provider").is_dir() {
             return Err(Missing("the packages of tests/idp/oidc-provider (tests/run.sh installs them)".to_owned()));
@@ -77,8 +81,53 @@ impl IdentityServer {
         if let Some(authority) = authority {
             command.env("NODE_EXTRA_CA_CERTS", authority);
         }
-        command.arg(folder.join("server.mjs")).arg(settings).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().map_err(|error| Missing(format!("a node that starts ({error})")))?;
+        command.arg(folder.join("server.mjs")).arg(settings);
+        Self::by(command)
+    }
+
+    /// Starts glewlwyd, which answers 200 to a registration; settings as its `start.py` documents them.
+    ///
+    /// # Errors
+    /// [`Missing`] without Debian's package.
+    pub(crate) fn glewlwyd(settings: &str) -> Result<Self, Missing> {
+        find("glewlwyd")?;
+        Self::by_python(&find("python3")?, "glewlwyd", settings)
+    }
+
+    /// Starts django-oauth-toolkit, whose paths end in a slash.
+    ///
+    /// # Errors
+    /// [`Missing`] without the packages of its `requirements.txt`.
+    pub(crate) fn django_oauth_toolkit(settings: &str) -> Result<Self, Missing> {
+        let python = folder("django-oauth-toolkit").join(".venv/bin/python");
+        if !python.is_file() {
+            let what = "the packages of tests/idp/django-oauth-toolkit (tests/run.sh installs them)";
+            return Err(Missing(what.to_owned()));
+        }
+        Self::by_python(&python, "django-oauth-toolkit", settings)
+    }
+
+    /// Starts lemonldap-ng, which registers whoever asks.
+    ///
+    /// # Errors
+    /// [`Missing`] without Debian's packages, or where their configuration may not be read.
+    pub(crate) fn lemonldap_ng(settings: &str) -> Result<Self, Missing> {
+        find("starman")?;
+        if std::fs::read("/var/lib/lemonldap-ng/conf/lmConf-1.json").is_err() {
+            return Err(Missing("lemonldap-ng with a configuration that this user may read".to_owned()));
+        }
+        Self::by_python(&find("python3")?, "lemonldap-ng", settings)
+    }
+
+    fn by_python(python: &Path, name: &str, settings: &str) -> Result<Self, Missing> {
+        let mut command = Command::new(python);
+        command.arg(folder(name).join("start.py")).arg(settings);
+        Self::by(command)
+    }
+
+    fn by(mut command: Command) -> Result<Self, Missing> {
+        let process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut process = process.map_err(|error| Missing(format!("a program that starts ({error})")))?;
         let mut line = String::new();
         if let Some(output) = process.stdout.as_mut() {
             let _ = BufReader::new(output).read_line(&mut line);
@@ -95,7 +144,7 @@ impl IdentityServer {
         SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or_default()))
     }
 
-    /// The token to register with, if the settings said `"initialAccessToken": true`.
+    /// The token to register with, of a server that printed one.
     pub(crate) fn initial_access_token(&self) -> Option<&str> {
         self.ready.get("initial_access_token")?.as_str()
     }

@@ -1,0 +1,31 @@
+//! lemonldap-ng: registers whoever asks, loses one of two at once, and speaks HTML of its errors.
+
+use serde_json::json;
+
+use crate::bank::{Bank, ISSUER, Upstream, members, text, web_client};
+use crate::programs::{self, IdentityServer, Missing, or_skip};
+
+async fn bank() -> Result<Bank, Missing> {
+    let server = IdentityServer::lemonldap_ng(&json!({ "issuer": ISSUER }).to_string())?;
+    let upstream = Upstream {
+        profile: "generic",
+        headers: "{ certificate = \"none\" }",
+        to: "/oauth2/register",
+        route: "",
+        more: "",
+    };
+    Ok(Bank::before(server, &upstream).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_it_would_let_in_the_gate_does_not() {
+    let bank = or_skip!(bank().await);
+    let stranger = bank.gate.world.third_party(None).expect("a client");
+    let answer = stranger.register(bank.gate.address, web_client().to_string()).await.expect("an answer");
+    assert_eq!(answer.status(), 401, "{answer:?}");
+    assert_eq!(bank.last_record()["response"]["forwarded"], json!(false));
+
+    let answer = bank.register(&web_client()).await;
+    assert_eq!(answer.status(), 201, "{answer:?}");
+    assert!(!text(&members(&answer), "client_secret").is_empty());
+}
