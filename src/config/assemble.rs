@@ -206,17 +206,8 @@ fn policy_uses(
 
 /// What a route asks of its tokens; the settings that it names are there, or a fault was told.
 fn token_rule(settings: &Settings, wanted: &InitialToken) -> Option<TokenRule> {
-    let issuer = settings.tokens.get(&wanted.issuer)?;
-    Some(TokenRule {
-        key_set: issuer.key_set.clone(),
-        issuer: issuer.issuer.clone(),
-        audience: issuer.audience.clone(),
-        algorithms: issuer.algorithms.clone(),
-        scope: issuer.scope.clone(),
-        skew: issuer.skew,
-        required: wanted.required,
-        forward: wanted.forward,
-    })
+    let issuer = Arc::clone(settings.tokens.get(&wanted.issuer)?);
+    Some(TokenRule { issuer, required: wanted.required, forward: wanted.forward })
 }
 
 /// The key set that plays the role which the policy names.

@@ -22,11 +22,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::model::digest::Digest;
 use crate::model::document::{Document, Faults, Located, Problem, Section};
 use crate::model::id::AuthorityName;
 use crate::model::route_path::{PathPattern, ReservedPaths};
+use crate::pipeline::token::Issuer;
 
 mod assemble;
 mod consistency;
@@ -57,7 +59,6 @@ use names::Names;
 use policies::Policy;
 use records::{Audit, Log, Store};
 use routes::Route;
-use tokens::Token;
 use trust::{Authority, Fetch, KeySet};
 use upstreams::Upstream;
 
@@ -73,7 +74,7 @@ pub struct Settings {
     /// By name.
     pub key_sets: BTreeMap<String, KeySet>,
     /// By name.
-    pub tokens: BTreeMap<String, Token>,
+    pub tokens: BTreeMap<String, Arc<Issuer>>,
     /// How directories are reached.
     pub fetch: Fetch,
     /// By name.

@@ -1,6 +1,7 @@
 //! `[tokens.NAME]`: who issues initial access tokens (RFC 7591 §3), as JWTs of RFC 9068.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -9,31 +10,17 @@ use super::Reading;
 use super::values::{self, MINUTE};
 use crate::jose::Algorithm;
 use crate::model::document::{Located, Section};
-
-/// An issuer of initial access tokens.
-#[derive(Debug)]
-pub struct Token {
-    /// Name of the key set that holds its keys.
-    pub key_set: String,
-    /// `iss`, exactly as it is written.
-    pub issuer: String,
-    /// What `aud` may say: registration endpoints as the issuer knows them; at least one.
-    pub audience: Vec<String>,
-    /// Accepted signature algorithms. Default PS256 and ES256; `none` and HMAC cannot be named.
-    pub algorithms: Vec<Algorithm>,
-    /// The word that a token's scope has to hold; default `dcr`.
-    pub scope: String,
-    /// Tolerated deviation of the issuer's clock. Default 1 minute, at most 5 minutes: a used token is remembered
-    /// for so long after its end.
-    pub skew: Duration,
-}
+use crate::pipeline::token::Issuer;
 
 /// Reads every `[tokens.NAME]`.
-pub(super) fn tokens(sections: Vec<(Located<String>, Section<'_>)>, from: &Reading<'_>) -> BTreeMap<String, Token> {
-    sections.into_iter().filter_map(|(name, section)| Some((name.value, token(section, from)?))).collect()
+pub(super) fn tokens(
+    sections: Vec<(Located<String>, Section<'_>)>,
+    from: &Reading<'_>,
+) -> BTreeMap<String, Arc<Issuer>> {
+    sections.into_iter().filter_map(|(name, section)| Some((name.value, Arc::new(issuer(section, from)?)))).collect()
 }
 
-fn token(section: Section<'_>, from: &Reading<'_>) -> Option<Token> {
+fn issuer(section: Section<'_>, from: &Reading<'_>) -> Option<Issuer> {
     let faults = section.faults();
     let key_set = section.required_text("key_set").and_then(|name| from.key_sets.refer(name, faults));
     let issuer = section.required_text("issuer").and_then(|text| {
@@ -64,7 +51,7 @@ fn token(section: Section<'_>, from: &Reading<'_>) -> Option<Token> {
     let mut skew = MINUTE;
     values::duration(&section, "skew", Duration::ZERO..=5 * MINUTE, &mut skew);
     section.finish();
-    Some(Token {
+    Some(Issuer {
         key_set: key_set?,
         issuer: issuer?,
         audience: audience?,

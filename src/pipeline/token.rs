@@ -21,21 +21,29 @@ use crate::model::statement::Signed;
 use crate::model::time::Timestamp;
 use crate::policy::Gate;
 
-/// What a route asks of an initial access token: its `[tokens.NAME]`, and its own word.
+/// `[tokens.NAME]`: who issues initial access tokens, and what each of them says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// Name of the key set that holds its keys.
+    pub key_set: String,
+    /// `iss`, exactly as it is written.
+    pub issuer: String,
+    /// What `aud` may say: registration endpoints as the issuer knows them; at least one.
+    pub audience: Vec<String>,
+    /// Accepted signature algorithms. Default PS256 and ES256; `none` and HMAC cannot be named.
+    pub algorithms: Vec<Algorithm>,
+    /// The word that a token's scope has to hold; default `dcr`.
+    pub scope: String,
+    /// Tolerated deviation of the issuer's clock. Default 1 minute, at most 5 minutes: a used token is remembered
+    /// for so long after its end.
+    pub skew: Duration,
+}
+
+/// What a route asks of an initial access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRule {
-    /// The `[key_sets.NAME]` of the issuer.
-    pub key_set: String,
-    /// `iss`, exactly.
-    pub issuer: String,
-    /// `aud` holds one of these.
-    pub audience: Vec<String>,
-    /// Accepted algorithms.
-    pub algorithms: Vec<Algorithm>,
-    /// A word that `scope` holds.
-    pub scope: String,
-    /// Tolerated deviation of clocks.
-    pub skew: Duration,
+    /// Who issued it.
+    pub issuer: Arc<Issuer>,
     /// Whether there has to be one; a bad one is refused in either case.
     pub required: bool,
     /// Whether it travels on to the identity server.
@@ -68,17 +76,17 @@ pub async fn gather(snapshot: &Snapshot, rule: Option<&TokenRule>, headers: &Hea
         Err(fault) => return refused(&format!("the token {fault}")),
     };
     // Before the key is looked for: nobody makes us ask for a key that could not be used.
-    if !rule.algorithms.contains(&compact.header().algorithm) {
+    if !rule.issuer.algorithms.contains(&compact.header().algorithm) {
         return refused("the token has an algorithm that is not allowed here");
     }
-    let asked = snapshot.key_sets.key(&rule.key_set, compact.header());
+    let asked = snapshot.key_sets.key(&rule.issuer.key_set, compact.header());
     let key = match tokio::time::timeout(BUDGET, asked).await {
         Ok(Known::Value(key)) => key,
         Ok(Known::Absent) => return refused("the issuer's key set has no key that fits the token's header"),
         Ok(Known::Unavailable(why)) => return Known::Unavailable(why),
         Err(_) => return Known::Unavailable("not fetched within the budget of one request".into()),
     };
-    match compact.verify(&key, &rule.algorithms) {
+    match compact.verify(&key, &rule.issuer.algorithms) {
         Ok(signed) => Known::Value(Token::Signed(Arc::new(signed))),
         Err(fault) => refused(&format!("the token {fault}")),
     }
@@ -128,13 +136,14 @@ pub fn judge<'e>(
     };
     // Offline no route is there to say what it asks: the claims count as given.
     let Some(rule) = rule else { return Ok(Some(signed)) };
-    if let Err(why) = meant_for(rule, &signed.claims).and_then(|()| in_time(rule, &signed.claims, now)) {
+    if let Err(why) = meant_for(&rule.issuer, &signed.claims).and_then(|()| in_time(&rule.issuer, &signed.claims, now))
+    {
         return unfit(Gate::TokenValid, why);
     }
     if let Err(why) = possessed(&signed.claims, certificate) {
         return unfit(Gate::TokenValid, why);
     }
-    if !has_scope(&signed.claims, &rule.scope) {
+    if !has_scope(&signed.claims, &rule.issuer.scope) {
         return unfit(Gate::TokenScope, "the scope of the route's tokens is missing");
     }
     Ok(Some(signed))
@@ -146,11 +155,11 @@ pub fn has_scope(claims: &Map<String, Value>, word: &str) -> bool {
 }
 
 /// `iss` and `aud` (RFC 9068 §4).
-fn meant_for(rule: &TokenRule, claims: &Map<String, Value>) -> Result<(), &'static str> {
-    if claims.get("iss").and_then(Value::as_str) != Some(&rule.issuer) {
+fn meant_for(issuer: &Issuer, claims: &Map<String, Value>) -> Result<(), &'static str> {
+    if claims.get("iss").and_then(Value::as_str) != Some(&issuer.issuer) {
         return Err("iss is another issuer");
     }
-    let ours = |value: &Value| value.as_str().is_some_and(|name| rule.audience.iter().any(|known| known == name));
+    let ours = |value: &Value| value.as_str().is_some_and(|name| issuer.audience.iter().any(|known| known == name));
     let meant = match claims.get("aud") {
         Some(Value::Array(names)) => names.iter().any(ours),
         Some(name) => ours(name),
@@ -160,7 +169,7 @@ fn meant_for(rule: &TokenRule, claims: &Map<String, Value>) -> Result<(), &'stat
 }
 
 /// `exp`, which has to be there, `nbf` and `iat` (RFC 7519 §4.1.4 to §4.1.6).
-fn in_time(rule: &TokenRule, claims: &Map<String, Value>, now: Timestamp) -> Result<(), &'static str> {
+fn in_time(issuer: &Issuer, claims: &Map<String, Value>, now: Timestamp) -> Result<(), &'static str> {
     let time = |name: &str| match claims.get(name) {
         None => Ok(None),
         // RFC 7519 §2: a NumericDate may have a fraction; of the three none means more by it.
@@ -171,13 +180,13 @@ fn in_time(rule: &TokenRule, claims: &Map<String, Value>, now: Timestamp) -> Res
             .ok_or("a time is not a number"),
     };
     let Some(exp) = time("exp")? else { return Err("exp is missing") };
-    if exp.plus(rule.skew) <= now {
+    if exp.plus(issuer.skew) <= now {
         return Err("expired");
     }
-    if time("nbf")?.is_some_and(|nbf| now.plus(rule.skew) < nbf) {
+    if time("nbf")?.is_some_and(|nbf| now.plus(issuer.skew) < nbf) {
         return Err("nbf is in the future");
     }
-    if time("iat")?.is_some_and(|iat| now.plus(rule.skew) < iat) {
+    if time("iat")?.is_some_and(|iat| now.plus(issuer.skew) < iat) {
         return Err("iat is in the future");
     }
     Ok(())

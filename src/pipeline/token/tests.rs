@@ -8,16 +8,15 @@ use super::*;
 const NOW: i64 = 1_795_435_200;
 
 fn rule(required: bool) -> TokenRule {
-    TokenRule {
+    let issuer = Issuer {
         key_set: "issuer".to_owned(),
         issuer: "https://issuer.example".to_owned(),
         audience: vec!["https://gate.example/register".to_owned(), "dcr".to_owned()],
         algorithms: vec![Algorithm::PS256],
         scope: "dcr".to_owned(),
         skew: Duration::from_secs(60),
-        required,
-        forward: false,
-    }
+    };
+    TokenRule { issuer: Arc::new(issuer), required, forward: false }
 }
 
 fn certificate() -> Digest {
