@@ -33,6 +33,8 @@ mod qualified;
 mod quotas;
 #[path = "threats/replays.rs"]
 mod replays;
+#[path = "threats/sectors.rs"]
+mod sectors;
 #[path = "threats/shadows.rs"]
 mod shadows;
 #[path = "threats/signed.rs"]

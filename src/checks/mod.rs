@@ -25,6 +25,7 @@ mod keys_set;
 mod keys_source;
 mod metadata_addresses;
 mod metadata_members;
+mod metadata_sector;
 mod metadata_types;
 mod redirects_form;
 mod redirects_statement;
@@ -46,6 +47,8 @@ mod token_single_use;
 
 pub use active::Active;
 pub use keys_encryption::SoftwareKeysPolicy;
+pub(crate) use metadata_sector::MEMBER as SECTOR;
+pub use metadata_sector::SectorPolicy;
 pub(crate) use registration_quota::full as full_quota;
 pub use report::{Asker, Report};
 pub use settings::Settings;
@@ -119,6 +122,7 @@ pub const ALL: &[&dyn Check] = &[
     &metadata_members::MetadataMembers,
     &metadata_types::MetadataTypes,
     &metadata_addresses::MetadataAddresses,
+    &metadata_sector::MetadataSector,
     &keys_source::KeysSource,
     &keys_encryption::KeysEncryption,
     &keys_set::KeysSet,

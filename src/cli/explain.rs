@@ -24,6 +24,7 @@ use crate::model::id::AuthorityName;
 use crate::model::json as strict;
 use crate::model::key::KeySet;
 use crate::model::peer::{Judgement, Peer, Revocation, Trusted};
+use crate::model::sector::Sector;
 use crate::model::statement::Signed;
 use crate::model::time::Timestamp;
 use crate::model::trace::{Mode, Outcome, Step};
@@ -66,6 +67,9 @@ pub struct ExplainArguments {
     /// The software's own JWK set, which the server would fetch.
     #[arg(long, value_name = "JWKS.json")]
     software_keys: Option<PathBuf>,
+    /// The document at the request's sector_identifier_uri, which the server would fetch.
+    #[arg(long, value_name = "FILE")]
+    sector: Option<PathBuf>,
     /// Claims of the initial access token (JSON).
     #[arg(long, value_name = "FILE")]
     token: Option<PathBuf>,
@@ -207,6 +211,10 @@ fn evidence(
     evidence.software_keys = match &arguments.software_keys {
         None => Known::Unavailable("not fetched: use --software-keys".into()),
         Some(path) => Known::Value(Arc::new(set(path)?)),
+    };
+    evidence.sector = match &arguments.sector {
+        None => Known::Unavailable("not fetched: use --sector".into()),
+        Some(path) => Known::Value(Sector::from_json(read_text(path)?.as_bytes()).map(Arc::new)),
     };
     if let Some(path) = &arguments.token {
         let claims =

@@ -67,7 +67,8 @@ pub fn assemble(
         authorities,
         routes,
         key_sets: Arc::new(KeySets::new(trust::key_sources(settings), &fetcher, clock)),
-        software_keys: Arc::new(SoftwareKeys::new(fetcher)),
+        software_keys: Arc::new(SoftwareKeys::new(Arc::clone(&fetcher))),
+        fetcher,
         recording,
         clock: Arc::clone(clock),
         limits: GatedLimits {

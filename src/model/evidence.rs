@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::binding::Binding;
 use super::key::{Jwk, KeySet};
 use super::peer::{Judgement, Peer};
+use super::sector::KnownSector;
 use super::statement::Signed;
 
 /// An optional value whose absence says why.
@@ -58,6 +59,8 @@ pub struct Evidence {
     pub signer: Known<(Arc<Peer>, Arc<Judgement>)>,
     /// The software's own keys, fetched from the URI in its statement where the policy wants them.
     pub software_keys: Known<Arc<KeySet>>,
+    /// The document at the request's `sector_identifier_uri`, where the policy wants it.
+    pub sector: KnownSector,
     /// Who owns the client, on management (RFC 7592).
     pub binding: Known<Arc<Binding>>,
 }

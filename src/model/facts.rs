@@ -9,6 +9,7 @@ use super::evidence::Known;
 use super::id::AuthorityName;
 use super::key::KeySet;
 use super::peer::Peer;
+use super::sector::KnownSector;
 use super::statement::Statement;
 use super::time::Timestamp;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub struct Facts<'a> {
     pub client: Option<&'a Binding>,
     /// The software's own keys.
     pub software_keys: &'a Known<Arc<KeySet>>,
+    /// The document of the request's sector.
+    pub sector: &'a KnownSector,
     /// The one time of this decision.
     pub now: Timestamp,
 }

@@ -31,7 +31,7 @@ pub struct Limits {
 /// have 4 KB, depth 4 and a few hundred values, so each limit leaves an order of magnitude.
 pub const REQUEST: Limits = Limits { bytes: 64 * 1024, depth: 16, items: 1_000, nodes: 10_000, string: 32 * 1024 };
 
-/// Why a text is not the JSON object that was asked for. The message is fixed and public.
+/// Why a text is not the JSON that was asked for. The message is fixed and public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonFault {
     /// More bytes than [`Limits::bytes`].
@@ -49,8 +49,11 @@ pub enum JsonFault {
     /// An array, a string, a number, `true`, `false` or `null`.
     #[error("the JSON text is not an object")]
     NotAnObject,
-    /// More than white space follows the object.
-    #[error("something follows the JSON object")]
+    /// Anything else than an array, where one was asked for.
+    #[error("the JSON text is not an array")]
+    NotAnArray,
+    /// More than white space follows the object or array.
+    #[error("something follows the JSON text")]
     Trailing,
     /// One object has two members of the same name, however spelled (RFC 7493 §2.3).
     #[error("a JSON object has two members of the same name")]
@@ -80,6 +83,18 @@ pub enum JsonFault {
 /// # Errors
 /// The first [`JsonFault`] met; the text is then not read any further.
 pub fn object(bytes: &[u8], limits: &Limits) -> Result<Map<String, Value>, JsonFault> {
+    if let Value::Object(members) = read(bytes, limits)? { Ok(members) } else { Err(JsonFault::NotAnObject) }
+}
+
+/// Reads one JSON array, all of `bytes`.
+///
+/// # Errors
+/// The first [`JsonFault`] met; the text is then not read any further.
+pub fn array(bytes: &[u8], limits: &Limits) -> Result<Vec<Value>, JsonFault> {
+    if let Value::Array(items) = read(bytes, limits)? { Ok(items) } else { Err(JsonFault::NotAnArray) }
+}
+
+fn read(bytes: &[u8], limits: &Limits) -> Result<Value, JsonFault> {
     if bytes.len() > limits.bytes {
         return Err(JsonFault::TooLarge);
     }
@@ -94,12 +109,11 @@ pub fn object(bytes: &[u8], limits: &Limits) -> Result<Map<String, Value>, JsonF
         reading.fault.get().unwrap_or(if numbers_fit(text) { JsonFault::Syntax } else { JsonFault::Number })
     })?;
     parser.end().map_err(|_| JsonFault::Trailing)?;
-    let Value::Object(members) = value else { return Err(JsonFault::NotAnObject) };
     // serde_json turns an integer beyond 64 bits into a double; only then is the text looked at again.
     if reading.fractions.get() && !numbers_fit(text) {
         return Err(JsonFault::Number);
     }
-    Ok(members)
+    Ok(value)
 }
 
 /// What is known while one text is read.

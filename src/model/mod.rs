@@ -23,6 +23,7 @@ pub mod path;
 pub mod peer;
 pub mod revocation_list;
 pub mod route_path;
+pub mod sector;
 pub mod statement;
 pub mod time;
 pub mod trace;

@@ -45,7 +45,8 @@ pub enum UrlTrust {
     /// The operator: any address, and plain HTTP on the machine itself. Not through an egress proxy, which would
     /// carry it in clear text to a machine of its own.
     Configured,
-    /// Whoever the directory lets into a statement: https to the public internet and [`FetchSettings::private_hosts`].
+    /// A registered party, in a statement or a request that passed every gate: https to the public internet and
+    /// [`FetchSettings::private_hosts`].
     FromStatement,
 }
 

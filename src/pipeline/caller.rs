@@ -123,6 +123,7 @@ impl Caller {
             statement_key: Known::Absent,
             signer: Known::Absent,
             software_keys: Known::Absent,
+            sector: Known::Absent,
             binding: Known::Absent,
         }
     }

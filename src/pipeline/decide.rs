@@ -25,9 +25,11 @@ use super::signer::signed_by_certificate;
 use super::token::{self, TokenRule, Unfit};
 
 mod looked;
+mod sector;
 mod signed;
 
 pub use looked::looked_at;
+pub use sector::sector_address;
 pub use signed::request_header;
 
 /// What is asked, by whom it may be vouched for, and when.
@@ -134,6 +136,7 @@ pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
         remote: question.remote,
         client: evidence.binding.value().map(|binding| &**binding),
         software_keys: &evidence.software_keys,
+        sector: &evidence.sector,
         now: question.now,
     };
     let signed = match signed::verified(policy, question.request, evidence) {
@@ -359,13 +362,13 @@ pub fn statement_header(request: &Sent) -> Option<Compact<'_>> {
 
 /// What evidence there is without any network: a certificate's judgement and a key, both given.
 pub fn offline(peer: Known<(Arc<Peer>, Arc<Judgement>)>) -> Evidence {
-    let offline = || Known::Unavailable("not fetched offline".into());
     Evidence {
         peer,
         token: Known::Absent,
         statement_key: Known::Unavailable("no key set was given".into()),
         signer: Known::Unavailable("no authority was given".into()),
-        software_keys: offline(),
+        software_keys: Known::Unavailable("not fetched offline".into()),
+        sector: Known::Unavailable("not fetched offline".into()),
         binding: Known::Absent,
     }
 }

@@ -1,18 +1,21 @@
 //! Evidence for a decision, from caches and, within a budget, from the network.
 //!
-//! Nothing that a client wrote is ever fetched: key sets come from configured
-//! locations, and a software's own keys from the URI in a statement whose
-//! signature was verified first, on hosts that the policy allows.
+//! Nothing that a stranger wrote is ever fetched: key sets come from configured
+//! locations, a software's own keys from the URI in a statement whose signature
+//! was verified first, and the document of a sector from where a request says that
+//! passed every gate; both on hosts that the policy allows.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::connection::{Connection, Presented};
-use super::decide::{request_header, statement_header};
+use super::decide::{Question, request_header, sector_address, statement_header};
 use super::decode::Sent;
 use super::routes::PolicyUse;
-use super::signer;
 use super::snapshot::Snapshot;
+use super::{sector, signer};
 use crate::jose::Algorithm;
 use crate::model::evidence::{Evidence, Known};
 use crate::model::peer::{Judgement, Peer};
@@ -35,10 +38,10 @@ pub fn peer(connection: &Connection, snapshot: &Snapshot, now: Timestamp) -> Kno
 pub async fn gather(
     snapshot: &Snapshot,
     policy: &PolicyUse,
-    request: &Sent,
+    question: &Question<'_>,
     mut evidence: Evidence,
-    now: Timestamp,
 ) -> Evidence {
+    let (request, now) = (question.request, question.now);
     // A certificate that nobody vouches for causes no fetch, and none only where the policy does without.
     let passes = match &evidence.peer {
         Known::Value((_, judgement)) => policy.is_vouched_for(judgement),
@@ -50,12 +53,18 @@ pub async fn gather(
     }
     evidence.signer =
         signer::signer_of(&policy.policy, &request.members, |signer| snapshot.authorities.judge_signer(signer, now));
-    if tokio::time::timeout(BUDGET, fetch(snapshot, policy, request, &mut evidence)).await.is_err() {
-        let late: Arc<str> = "not fetched within the budget of one request".into();
+    let late: Arc<str> = "not fetched within the budget of one request".into();
+    let deadline = Instant::now() + BUDGET;
+    if tokio::time::timeout_at(deadline, fetch(snapshot, policy, request, &mut evidence)).await.is_err() {
         if evidence.statement_key.value().is_none() {
             evidence.statement_key = Known::Unavailable(Arc::clone(&late));
         }
-        evidence.software_keys = Known::Unavailable(late);
+        evidence.software_keys = Known::Unavailable(Arc::clone(&late));
+    }
+    // Last, since it is the request's own word: only what passed every gate with the evidence so far is worth it.
+    if let Some(address) = sector_address(question, &evidence) {
+        let found = tokio::time::timeout_at(deadline, sector::fetch(&snapshot.fetcher, &address)).await;
+        evidence.sector = found.unwrap_or(Known::Unavailable(late));
     }
     evidence
 }

@@ -29,6 +29,7 @@ pub mod registration;
 mod repeat;
 mod reply;
 pub mod routes;
+mod sector;
 pub mod signer;
 pub mod snapshot;
 pub mod tally;

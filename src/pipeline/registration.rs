@@ -173,7 +173,8 @@ impl Attempt {
             Ok(request) => request,
             Err(fault) => return self.refuse_form(policy, &fault).await,
         };
-        let evidence = gather::gather(&self.snapshot, policy, &request, self.caller.evidence(), self.now).await;
+        let question = self.caller.question(policy, settings, &request);
+        let evidence = gather::gather(&self.snapshot, policy, &question, self.caller.evidence()).await;
         let key = match known {
             Some(key) => key,
             None => {
@@ -187,7 +188,6 @@ impl Attempt {
                 key
             }
         };
-        let question = self.caller.question(policy, settings, &request);
         let judging = Instant::now();
         let mut decision = decide(&question, &evidence);
         policy.tally.took(judging.elapsed(), Instant::now(), self.id);

@@ -15,6 +15,7 @@ use crate::audit::Ledger;
 use crate::jose::{KeySets, SoftwareKeys};
 use crate::model::digest::Digest;
 use crate::model::time::Clock;
+use crate::net::Fetcher;
 use crate::store::Sealer;
 use crate::tls::Authorities;
 
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub key_sets: Arc<KeySets>,
     /// Key sets of registering software, fetched from verified statements.
     pub software_keys: Arc<SoftwareKeys>,
+    /// What else verified requests and statements name is fetched by.
+    pub fetcher: Arc<Fetcher>,
     /// The ledger; it outlives snapshots. `None` where no route is gated.
     pub recording: Option<Arc<Recording>>,
     /// The time, read once per decision.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::checks::{Active, Asker, SoftwareKeysPolicy, is_before_request};
+use crate::checks::{Active, Asker, SECTOR, SectorPolicy, SoftwareKeysPolicy, is_before_request, text};
 use crate::model::claim::Claim;
 use crate::model::digest::Digest;
 use crate::model::facts::{Facts, Operation};
@@ -64,6 +64,7 @@ pub struct Policy {
     about: Description,
     gates: Gates,
     software_keys: Option<SoftwareKeysPolicy>,
+    sector: Option<SectorPolicy>,
     checks: Vec<Active>,
     rulings: Vec<Ruling>,
     aliases: Aliases,
@@ -161,6 +162,17 @@ impl Policy {
     /// Which key set of the software is wanted; `None` where the policy looks at none.
     pub const fn software_keys(&self) -> Option<&SoftwareKeysPolicy> {
         self.software_keys.as_ref()
+    }
+
+    /// Which sector documents are wanted; `None` where the policy looks at none.
+    pub const fn sector(&self) -> Option<&SectorPolicy> {
+        self.sector.as_ref()
+    }
+
+    /// The address of the sector's document that these members will have as they are forwarded. `facts.metadata` is
+    /// not looked at.
+    pub fn sector_address(&self, facts: &Facts<'_>) -> Option<String> {
+        text(&self.see(facts).metadata, SECTOR).map(str::to_owned)
     }
 
     /// The rule of a step that is taken before the policy is evaluated.

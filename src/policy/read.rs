@@ -10,7 +10,7 @@ use super::forward::Forward;
 use super::gates::{GATES, Gates};
 use super::{Description, Limits, Policy, layers};
 use crate::checks::active::Texts;
-use crate::checks::{ALL, About, Active, Settings, SoftwareKeysPolicy};
+use crate::checks::{ALL, About, Active, SectorPolicy, Settings, SoftwareKeysPolicy};
 use crate::model::document::{Document, Faults, Located, Section, nearest};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
@@ -90,7 +90,7 @@ pub(super) fn compile_documents(
     };
     let claims = root.texts("claims");
 
-    let Checks { gates, active: checks, software_keys } = read_checks(root.section("checks"), &default);
+    let Checks { gates, active: checks, software_keys, sector } = read_checks(root.section("checks"), &default);
 
     let signed = gates.request().is_some();
     let aliases = read_aliases(root.section("aliases"), claims.as_deref());
@@ -138,6 +138,7 @@ pub(super) fn compile_documents(
         about,
         gates,
         software_keys,
+        sector,
         checks,
         rulings,
         aliases,
@@ -220,6 +221,7 @@ struct Checks {
     gates: Gates,
     active: Vec<Active>,
     software_keys: Option<SoftwareKeysPolicy>,
+    sector: Option<SectorPolicy>,
 }
 
 fn read_checks(checks: Settings<'_>, default: &Defaults) -> Checks {
@@ -261,10 +263,12 @@ fn read_checks(checks: Settings<'_>, default: &Defaults) -> Checks {
             active.push(Active::new(about, mode, texts, operations, judge));
         }
     }
-    let encryption = all
-        .get("keys.encryption")
-        .filter(|settings| settings.is_there() && !off.iter().any(|about: &&About| about.id == "keys.encryption"))
-        .and_then(|settings| Some((settings, SoftwareKeysPolicy::read(settings)?)));
+    let is_on = |id: &str| {
+        all.get(id).filter(|settings| settings.is_there() && !off.iter().any(|about: &&About| about.id == id))
+    };
+    let sector = is_on("metadata.sector").and_then(SectorPolicy::read);
+    let encryption =
+        is_on("keys.encryption").and_then(|settings| Some((settings, SoftwareKeysPolicy::read(settings)?)));
     let request = gates.request().map(|request| &request.keys);
     if let (Some((settings, own)), Some(other)) = (&encryption, request)
         && own != other
@@ -283,7 +287,7 @@ fn read_checks(checks: Settings<'_>, default: &Defaults) -> Checks {
     all.into_values().for_each(Settings::finish);
     groups.into_values().for_each(Settings::finish);
     checks.finish();
-    Checks { gates, active, software_keys }
+    Checks { gates, active, software_keys, sector }
 }
 
 /// `[let]` of the chain: the farthest file first, a name that comes again in its first place.

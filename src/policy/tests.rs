@@ -17,6 +17,7 @@ mod forwarded;
 mod looked;
 mod members_together;
 mod metadata;
+mod sector;
 mod signed_requests;
 mod tokens;
 
@@ -78,6 +79,7 @@ fn told<'f>(
         remote: None,
         client: None,
         software_keys: &Known::Absent,
+        sector: &Known::Absent,
         now: NOW,
     });
     let mut trace = Trace::new();

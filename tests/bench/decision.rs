@@ -72,6 +72,7 @@ impl Case {
             statement_key: Known::Value(Arc::clone(&key)),
             signer: Known::Absent,
             software_keys: Known::Value(Arc::new(KeySet::from_json(software_keys.as_bytes()).expect("keys"))),
+            sector: Known::Absent,
             binding: Known::Absent,
         };
         let body = serde_json::to_vec(&members).expect("JSON");
@@ -168,6 +169,7 @@ fn evaluate_policy(bencher: Bencher<'_, '_>) {
             remote: None,
             client: None,
             software_keys: &case.evidence.software_keys,
+            sector: &case.evidence.sector,
             now: case.now,
         };
         let mut trace = Trace::new();

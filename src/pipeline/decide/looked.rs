@@ -26,6 +26,7 @@ pub fn looked_at(question: &Question<'_>, evidence: &Evidence, decision: &Decisi
         remote: question.remote,
         client: evidence.binding.value().map(|binding| &**binding),
         software_keys: &evidence.software_keys,
+        sector: &evidence.sector,
         now: question.now,
     };
     question.policy.looked_at(&facts, &decision.trace)

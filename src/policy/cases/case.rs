@@ -167,6 +167,7 @@ impl Case {
             remote: self.given.remote,
             client: self.given.client.as_ref(),
             software_keys: self.given.software_keys(policy),
+            sector: &self.given.sector,
             now: self.now,
         };
         if let Some(gate) = refused {

@@ -12,6 +12,7 @@ use crate::model::evidence::Known;
 use crate::model::id::{AuthorityName, DecisionId};
 use crate::model::key::{Jwk, KeyMaterial, KeySet};
 use crate::model::peer::Peer;
+use crate::model::sector::{KnownSector, Sector};
 use crate::model::statement::Statement;
 use crate::model::time::Timestamp;
 use crate::policy::Policy;
@@ -19,12 +20,13 @@ use crate::policy::Policy;
 mod certificate;
 
 /// What a case says of facts and proofs; its own are laid over those of `[defaults]`.
-const FACTS: [&str; 13] = [
+const FACTS: [&str; 14] = [
     "request",
     "statement",
     "certificate",
     "signer",
     "software_keys",
+    "sector",
     "client",
     "token",
     "remote",
@@ -46,6 +48,7 @@ pub(super) struct Given {
     pub(super) remote: Option<IpAddr>,
     pub(super) client: Option<Binding>,
     software_keys: Known<Arc<KeySet>>,
+    pub(super) sector: KnownSector,
 }
 
 /// The facts that a table holds, as they are.
@@ -117,6 +120,16 @@ impl Given {
             Some(Value::Array(keys)) => Known::Value(Arc::new(key_set(keys))),
             Some(_) => return fault("software_keys", "a list of keys, or one of the words absent and unavailable"),
         };
+        let sector = match facts.get("sector") {
+            None => Known::Unavailable("the case does not say what stands there: `sector`".into()),
+            Some(Value::String(word)) if word == "absent" => Known::Absent,
+            Some(Value::String(word)) if word == "unavailable" => Known::Unavailable("unavailable in this case".into()),
+            // As it would come over the wire.
+            Some(document @ (Value::Array(_) | Value::Object(_))) => {
+                Known::Value(Sector::from_json(document.to_string().as_bytes()).map(Arc::new))
+            }
+            Some(_) => return fault("sector", "a list of addresses, or one of the words absent and unavailable"),
+        };
         for key in ["request", "statement", "certificate", "signer", "client", "token"] {
             let is_word =
                 matches!(key, "statement" | "certificate" | "signer") && facts.get(key).is_some_and(Value::is_string);
@@ -151,6 +164,7 @@ impl Given {
             remote,
             client: object("client").map(binding),
             software_keys,
+            sector,
         })
     }
 }

@@ -66,6 +66,7 @@ fn value_of(source: &str, request: &Value, claims: &Value) -> Result<Value, Stri
         remote: None,
         client: None,
         software_keys: &Known::Absent,
+        sector: &Known::Absent,
         now: Timestamp::from_unix_seconds(1_795_521_600),
     };
     let values = Values::new(&compiled.library, &compiled.library.uses(&code), &facts);
@@ -349,7 +350,7 @@ proptest! {
                 signer: None,
                 token: None,
                 remote: None,
-                client: None, software_keys: &Known::Absent, now: Timestamp::from_unix_seconds(0),
+                client: None, software_keys: &Known::Absent, sector: &Known::Absent, now: Timestamp::from_unix_seconds(0),
             };
             if let Ok(values) = Values::new(&compiled.library, &compiled.library.uses(&code), &facts) {
                 let _ = Session::new(&compiled.library, &values).holds(&code);

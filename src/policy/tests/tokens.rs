@@ -28,6 +28,7 @@ fn judged(policy: &Policy, token: Option<Value>, remote: Option<&str>, claims: O
         remote: remote.map(|text| text.parse::<IpAddr>().unwrap()),
         client: None,
         software_keys: &Known::Absent,
+        sector: &Known::Absent,
         now: NOW,
     };
     let mut trace = Trace::new();

@@ -39,6 +39,7 @@ pub(super) fn is_playable(example: &Example) -> bool {
         && !["certificate", "signer"].into_iter().any(pinned)
         && !outage("statement_keys")
         && !outage("software_keys")
+        && !outage("sector")
 }
 
 impl Regime {
@@ -47,6 +48,7 @@ impl Regime {
         let mut facts = example.facts.clone();
         let mut expected = example.forwarded.clone();
         self.publish_software_keys(play, &mut facts, &mut expected);
+        self.publish_sector(play, &mut facts, &mut expected);
         let identity = self.identity(facts.get("certificate"), KeyKind::Ecdsa)?;
         let mut members = facts.get("request").and_then(Value::as_object).cloned().unwrap_or_default();
         members.remove(STATEMENT);
@@ -77,14 +79,20 @@ impl Regime {
         let claims = facts.get("statement").and_then(Value::as_object);
         let Some(address) = claims.and_then(|claims| play.policy.claim(claims, &wanted.claim)) else { return };
         let address = address.to_owned();
-        let Ok(mut url) = url::Url::parse(&address) else { return };
-        url.set_path(&format!("/{}{}", play.name, url.path()));
-        for map in [facts, &mut *expected] {
-            map.values_mut().for_each(|value| replace(value, &address, url.as_str()));
-        }
+        let Some(path) = own_path(play, &address, facts, expected) else { return };
         let keys = play.example.facts.get("software_keys").and_then(Value::as_array);
         let keys: Vec<Value> = keys.into_iter().flatten().map(|key| self.software_key(key)).collect();
-        self.world.directory.publish_keys(url.path(), &keys);
+        self.world.directory.publish_keys(&path, &keys);
+    }
+
+    /// The document of the sector that the statement names, or else the request; nothing where a case has none.
+    fn publish_sector(&self, play: &Play, facts: &mut Map<String, Value>, expected: &mut Map<String, Value>) {
+        let named = ["statement", "request"].into_iter().find_map(|key| facts.get(key)?.get(SECTOR)?.as_str());
+        let Some(address) = named.map(str::to_owned).filter(|_| play.policy.sector().is_some()) else { return };
+        let Some(path) = own_path(play, &address, facts, expected) else { return };
+        if let Some(document @ (Value::Array(_) | Value::Object(_))) = play.example.facts.get("sector") {
+            self.world.directory.publish(&path, "application/json", document.to_string());
+        }
     }
 
     /// A real key under the words that the case has for it.
@@ -231,6 +239,22 @@ pub(super) fn numbered(id: &str, number: impl ToString + Copy) -> String {
     }
 }
 
+/// Moves an address below the name of its example, wherever the case writes it, and gives its path then: no two
+/// examples meet at one document. `None` for what is no address.
+fn own_path(
+    play: &Play,
+    address: &str,
+    facts: &mut Map<String, Value>,
+    expected: &mut Map<String, Value>,
+) -> Option<String> {
+    let mut url = url::Url::parse(address).ok()?;
+    url.set_path(&format!("/{}{}", play.name, url.path()));
+    for map in [facts, expected] {
+        map.values_mut().for_each(|value| replace(value, address, url.as_str()));
+    }
+    Some(url.path().to_owned())
+}
+
 /// Writes `new` wherever a text is exactly `old`.
 fn replace(value: &mut Value, old: &str, new: &str) {
     match value {
@@ -242,4 +266,5 @@ fn replace(value: &mut Value, old: &str, new: &str) {
 }
 
 const STATEMENT: &str = "software_statement";
+const SECTOR: &str = "sector_identifier_uri";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

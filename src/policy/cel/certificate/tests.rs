@@ -54,6 +54,7 @@ fn value_of(source: &str, cert: Option<&Peer>, signer: Option<&Peer>) -> Result<
         remote: None,
         client: None,
         software_keys: &Known::Absent,
+        sector: &Known::Absent,
         now: Timestamp::from_unix_seconds(0),
     };
     let values = Values::new(&compiled.library, &compiled.library.uses(&code), &facts);

@@ -84,6 +84,7 @@ fn names_that_double_each_other_come_to_an_end() {
             remote: None,
             client: None,
             software_keys: &Known::Absent,
+            sector: &Known::Absent,
             now: Timestamp::from_unix_seconds(0),
         };
         let mut uses = Uses::default();
