@@ -151,7 +151,7 @@ fn routes(settings: &Settings, tallies: &Tallies, faults: &Faults) -> Routes {
                 }))
             }
         };
-        let route = Arc::new(Route { path: written.path.to_string().into(), kind });
+        let route = Arc::new(Route { path: written.path.to_string().into(), kind, cors: written.cors.clone() });
         for listener in &written.listeners {
             for host in &written.hosts {
                 routes.add(listener, host, &written.path, &route);

@@ -32,6 +32,7 @@ use crate::pipeline::token::Issuer;
 
 mod assemble;
 mod consistency;
+mod cors;
 pub mod files;
 pub mod limits;
 pub mod listeners;

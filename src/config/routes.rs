@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::Reading;
+use super::cors;
 use super::limits::{GATED_BODY_BYTES, Limits};
 use super::names::Names;
 use super::policies::Policy;
 use super::selection::{InitialToken, PolicyChoice, initial_token, policy_choice};
 use super::values;
+use crate::headers::cors::Cors;
 use crate::model::document::{Located, Place, Section};
 use crate::model::route_path::PathPattern;
 
@@ -22,6 +24,8 @@ pub struct Route {
     pub path: PathPattern,
     /// What happens.
     pub kind: RouteKind,
+    /// Which pages of other origins may read its answers; default none.
+    pub cors: Option<Cors>,
     /// Where the path stands.
     pub place: Place,
 }
@@ -72,6 +76,22 @@ enum Kind {
     Deny,
 }
 
+impl Kind {
+    /// As the configuration writes it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Registration => "registration",
+            Self::Proxy => "proxy",
+            Self::Deny => "deny",
+        }
+    }
+
+    /// Whether what it hands out is for everyone, or for the identity server to guard.
+    const fn is_public(self) -> bool {
+        matches!(self, Self::Proxy)
+    }
+}
+
 /// Reads every `[[routes]]`.
 pub(super) fn routes(
     sections: Vec<Section<'_>>,
@@ -95,12 +115,15 @@ fn route(
     values::word(&section, "kind", KINDS, &mut kind);
     let path = path(&section, kind);
     let place = section.place_of_key("path");
+    let cors = kind.and_then(|kind| match kind {
+        Kind::Registration | Kind::Proxy => cors::cors(&section, kind.word(), kind.is_public()),
+        Kind::Deny => None,
+    });
     let what = match kind {
         Some(Kind::Registration) => registration(&section, from, limits, policies).map(RouteKind::Registration),
         Some(Kind::Proxy) => {
             foreign("proxy", &section, OF_REGISTRATIONS);
             values::not_built(&section, "upgrade");
-            values::not_built(&section, "cors");
             upstream(&section, from).map(|upstream| RouteKind::Proxy { upstream })
         }
         Some(Kind::Deny) => {
@@ -116,7 +139,7 @@ fn route(
         }
     };
     section.finish();
-    Some(Route { listeners, hosts, path: path?, kind: what?, place })
+    Some(Route { listeners, hosts, path: path?, kind: what?, cors, place })
 }
 
 fn registration(
@@ -126,7 +149,6 @@ fn registration(
     policies: &BTreeMap<String, Policy>,
 ) -> Option<Registration> {
     foreign("registration", section, &["upgrade"]);
-    values::not_built(section, "cors");
     let token = initial_token(section, from);
     let upstream = upstream(section, from);
     section.require("to");

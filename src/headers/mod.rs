@@ -4,10 +4,11 @@
 //! ([`forwarded`]) are removed from every inbound request; fields of one
 //! connection go no further in either direction ([`hop`]); cookies pass in
 //! another form ([`cookie`]). What dcrgate writes itself: the verified
-//! certificate ([`rfc9440`], [`verified`]), the decision ([`decision`]) and the
-//! way of the request ([`forwarded`]). Nothing here reads a clock or a socket.
+//! certificate ([`rfc9440`], [`verified`]), the decision ([`decision`]), the
+//! way of the request ([`forwarded`]) and which pages may read an answer ([`cors`]). Nothing here reads a clock or a socket.
 
 pub mod cookie;
+pub mod cors;
 pub mod decision;
 pub mod forwarded;
 pub mod hop;

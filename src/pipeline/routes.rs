@@ -10,6 +10,7 @@ use http::uri::PathAndQuery;
 
 use super::tally::Tally;
 use super::token::TokenRule;
+use crate::headers::cors::Cors;
 use crate::headers::forwarded::PublicBase;
 use crate::model::id::AuthorityName;
 use crate::model::peer::Judgement;
@@ -46,6 +47,8 @@ pub struct Route {
     pub path: Box<str>,
     /// What it does.
     pub kind: RouteKind,
+    /// Which pages of other origins may read its answers.
+    pub cors: Option<Cors>,
 }
 
 impl Route {
@@ -64,6 +67,17 @@ pub enum RouteKind {
     Proxy(ProxyRoute),
     /// 404, on purpose.
     Deny,
+}
+
+impl RouteKind {
+    /// The methods that it takes, as `Access-Control-Allow-Methods` lists them.
+    pub const fn methods(&self) -> &'static str {
+        match self {
+            Self::Registration(_) => "POST",
+            Self::Proxy(_) => "GET, HEAD, POST, PUT, PATCH, DELETE",
+            Self::Deny => "",
+        }
+    }
 }
 
 /// A route of kind `registration`.
@@ -183,7 +197,7 @@ mod tests {
     fn exact_before_prefix_and_each_host_its_own() {
         let mut routes = Routes::default();
         for (host, path) in [("x", "/*"), ("x", "/a/*"), ("x", "/register"), ("b.example", "/register")] {
-            let route = Arc::new(Route { path: format!("{host}{path}").into(), kind: RouteKind::Deny });
+            let route = Arc::new(Route { path: format!("{host}{path}").into(), kind: RouteKind::Deny, cors: None });
             routes.add("public", host, &PathPattern::parse(path).unwrap(), &route);
         }
         assert_eq!(label(&routes, "x", "/register"), Some("x/register"));

@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::{HOST, UPGRADE};
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::Shared;
+use crate::headers::cors::Asked;
 use crate::model::path;
 use crate::pipeline::answer::{Correlation, INTERACTION_ID, Refusal};
 use crate::pipeline::connection::Connection;
-use crate::pipeline::routes::RouteKind;
+use crate::pipeline::routes::{Host, Route, RouteKind};
+use crate::pipeline::snapshot::Snapshot;
 use crate::pipeline::{proxy, registration};
 use crate::tls::RefusedInHandshake;
 use crate::upstream::Body;
@@ -42,19 +44,39 @@ pub(super) async fn dispatch(
     let Some(route) = snapshot.routes.find(&connection.listener, &host, request.uri().path()).cloned() else {
         return refuse(Refusal::NotFound);
     };
+    let Some(cors) = &route.cors else { return serve(&snapshot, &route, &known, connection, request).await };
+    let asked = Asked::of(request.method(), request.headers());
+    if asked.is_preflight() {
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        *response.headers_mut() = cors.preflight(&asked, route.kind.methods());
+        return response;
+    }
+    let mut response = serve(&snapshot, &route, &known, connection, request).await;
+    cors.write(&asked, response.headers_mut());
+    response
+}
+
+async fn serve(
+    snapshot: &Arc<Snapshot>,
+    route: &Arc<Route>,
+    host: &Arc<Host>,
+    connection: &Arc<Connection>,
+    request: Request<Incoming>,
+) -> Response<Body> {
     match &route.kind {
         RouteKind::Proxy(target) => {
             let headers_for_correlation = request.headers().get(INTERACTION_ID).cloned();
-            proxy::pass(&snapshot, target, &known, connection, request, || Correlation {
+            proxy::pass(snapshot, target, host, connection, request, || Correlation {
                 decision: None,
                 interaction: interaction(headers_for_correlation.as_ref()),
             })
             .await
         }
         RouteKind::Registration(_) => {
-            registration::register(&snapshot, &route, &known, connection, request, correlation).await
+            registration::register(snapshot, route, host, connection, request, correlation).await
         }
-        RouteKind::Deny => refuse(Refusal::NotFound),
+        RouteKind::Deny => Refusal::NotFound.answer(correlation(request.headers())),
     }
 }
 
