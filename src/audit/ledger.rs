@@ -14,15 +14,14 @@ use super::code::{Event, Outcome};
 use super::record::{self, Ending, Record, Response, Written};
 use super::strangers::{StrangerLimits, Strangers};
 use super::text::Text;
-use crate::model::binding::Binding;
 use crate::model::claim::{Claim, ClaimKind};
 use crate::model::digest::Digest;
 use crate::model::facts::Operation;
 use crate::model::time::{Clock, Timestamp};
 use crate::model::trace::{self, Step};
 use crate::store::{
-    Closing, Ended, Entry, EntryEvent, Interruption, NotClosed, OpenError, Opened, Opening, Release, SealedAnswer,
-    Standing, Store, StoreError,
+    BindingChange, Closing, Ended, Entry, EntryEvent, Interruption, NotClosed, OpenError, Opened, Opening, Release,
+    SealedAnswer, Standing, Store, StoreError,
 };
 
 /// Records decisions. Made within a runtime; ends its minute's task when dropped.
@@ -62,8 +61,8 @@ pub struct Conclusion<'a> {
     pub ending: Ending<'a>,
     /// Which claims become free again.
     pub release: Release,
-    /// The client that now exists, or as it now is.
-    pub binding: Option<Binding>,
+    /// The client that now exists, as it now is, or that is gone.
+    pub binding: Option<BindingChange>,
     /// The answer that the same request gets again.
     pub answer: Option<SealedAnswer>,
 }

@@ -5,20 +5,62 @@
 //! the owner: management (RFC 7592) may be sent with it, and it cannot be made
 //! otherwise. Registration access tokens are kept as keyed fingerprints only.
 
-use std::sync::Arc;
+mod owned;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
+pub use owned::{Claimant, NotOwner, Owned};
+
 use crate::model::binding::Binding;
+use crate::model::binding::SealedToken;
 use crate::model::digest::Digest;
 use crate::model::id::{AuthorityName, DecisionId};
 use crate::model::time::Timestamp;
-use crate::store::SealingKey;
+use crate::store::Sealer;
 
-/// HMAC-SHA256 of a registration access token under a key derived from the store's sealing key.
-pub fn fingerprint(token: &str, key: &SealingKey) -> Digest {
-    key.fingerprint(token)
+/// How registration access tokens are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping<'a> {
+    /// Seals and fingerprints.
+    pub sealer: &'a Sealer,
+    /// Whether the token itself is kept, sealed, beside its fingerprint.
+    pub sealed: bool,
+}
+
+/// A registration access token as it is kept.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    fingerprint: Digest,
+    sealed: Option<SealedToken>,
+    expires: Option<Timestamp>,
+}
+
+impl Keeping<'_> {
+    /// The token in an answer (RFC 7592 §3), of the client that this decision registered. `None`: there is none.
+    fn read(
+        &self,
+        answer: &Map<String, Value>,
+        owner: DecisionId,
+        at: Timestamp,
+    ) -> Result<Option<Kept>, InvalidAnswer> {
+        let token = match answer.get("registration_access_token") {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(token)) if !token.is_empty() => token,
+            Some(_) => return Err(InvalidAnswer::Token),
+        };
+        // Sealing fails with the crypto library alone, and then the fingerprint is what can be kept.
+        let sealed = if self.sealed { self.sealer.seal_token(owner, token).ok() } else { None };
+        let seconds = answer.get("registration_access_token_expires_in").and_then(Value::as_u64);
+        // 0 is "never", as in `client_secret_expires_at` (RFC 7591 §3.2.1).
+        let expires = seconds.filter(|seconds| (1..=LIFETIME).contains(seconds)).map(Duration::from_secs);
+        Ok(Some(Kept {
+            fingerprint: self.sealer.current().fingerprint(token),
+            sealed,
+            expires: expires.map(|lifetime| at.plus(lifetime)),
+        }))
+    }
 }
 
 /// What was verified of whoever registers.
@@ -30,8 +72,12 @@ pub struct Registrant<'a> {
     pub authority: Option<&'a AuthorityName>,
     /// SHA-256 of the certificate.
     pub certificate: Option<Digest>,
+    /// When it expires.
+    pub certificate_expires: Option<Timestamp>,
     /// The certificate's subject in RFC 4514 form.
     pub subject: Option<&'a str>,
+    /// The client's metadata as admitted.
+    pub metadata: &'a Map<String, Value>,
     /// The organisation, as the policy reads it.
     pub organisation: Option<&'a str>,
     /// The software, as the policy reads it.
@@ -62,18 +108,15 @@ pub enum InvalidAnswer {
 pub fn from_answer(
     answer: &Map<String, Value>,
     registrant: &Registrant<'_>,
-    key: &SealingKey,
+    keeping: &Keeping<'_>,
 ) -> Result<Binding, InvalidAnswer> {
     let client_id = answer
         .get("client_id")
         .and_then(Value::as_str)
         .filter(|id| (1..=CLIENT_ID).contains(&id.chars().count()))
         .ok_or(InvalidAnswer::ClientId)?;
-    let token = match answer.get("registration_access_token") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(token)) => Some(fingerprint(token, key)),
-        Some(_) => return Err(InvalidAnswer::Token),
-    };
+    let token = keeping.read(answer, registrant.decision, registrant.at)?;
+    let (token_fingerprint, sealed_token, token_expires) = parts(token);
     Ok(Binding {
         upstream: registrant.upstream.to_owned(),
         client_id: client_id.to_owned(),
@@ -83,99 +126,62 @@ pub fn from_answer(
         policy: registrant.policy.to_owned(),
         certificate: registrant.certificate,
         subject: registrant.subject.map(str::to_owned),
-        token_fingerprint: token,
+        certificate_expires: registrant.certificate_expires,
+        token_fingerprint,
+        token_expires,
+        sealed_token,
+        metadata: registrant.metadata.clone(),
         decision: registrant.decision,
         registered: registrant.at,
+        updated: None,
     })
 }
 
-/// A binding whose owner is the caller: proved, and not to be had otherwise.
-#[derive(Debug)]
-pub struct Owned(Arc<Binding>);
-
-/// Who asks to manage a client.
-#[derive(Clone, Copy, Debug)]
-pub struct Claimant<'a> {
-    /// The authority that vouches for the certificate.
-    pub authority: Option<&'a AuthorityName>,
-    /// The certificate's subject in RFC 4514 form; a renewed certificate keeps it.
-    pub subject: Option<&'a str>,
-    /// The registration access token as sent.
-    pub token: Option<&'a str>,
-}
-
-/// The caller is not the owner. Which of the two it is stays in the record: a caller is told neither.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotOwner {
-    /// Another authority or subject.
-    #[error("the client belongs to the holder of another certificate")]
-    Certificate,
-    /// Another token, or none.
-    #[error("the registration access token is not this client's")]
-    Token,
-}
-
-impl Owned {
-    /// Proves that the caller owns the client: same authority, same subject, same token.
-    ///
-    /// # Errors
-    /// [`NotOwner`].
-    pub fn prove(binding: Arc<Binding>, claimant: &Claimant<'_>, key: &SealingKey) -> Result<Self, NotOwner> {
-        if binding.authority.as_ref() != claimant.authority || binding.subject.as_deref() != claimant.subject {
-            return Err(NotOwner::Certificate);
-        }
-        let same = |ours: &Digest, theirs: &str| {
-            verify_slices_are_equal(ours.as_bytes(), fingerprint(theirs, key).as_bytes()).is_ok()
-        };
-        match (&binding.token_fingerprint, claimant.token) {
-            // An identity server that gave no token is managed by the certificate alone, never by nothing.
-            (None, None) if binding.certificate.is_some() => Ok(Self(binding)),
-            (Some(ours), Some(theirs)) if same(ours, theirs) => Ok(Self(binding)),
-            _ => Err(NotOwner::Token),
-        }
-    }
-
-    /// The binding.
-    pub fn binding(&self) -> &Binding {
-        &self.0
-    }
+fn parts(kept: Option<Kept>) -> (Option<Digest>, Option<SealedToken>, Option<Timestamp>) {
+    kept.map_or((None, None, None), |kept| (Some(kept.fingerprint), kept.sealed, kept.expires))
 }
 
 const CLIENT_ID: usize = 1024;
+
+/// Ten years; a longer lifetime is none.
+const LIFETIME: u64 = 10 * 366 * 24 * 60 * 60;
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::store::SealingKey;
 
-    fn key() -> SealingKey {
-        SealingKey::new(&[3; 32]).unwrap()
+    pub(super) fn sealer(seed: u8) -> Sealer {
+        Sealer::new(SealingKey::new(&[seed; 32]).unwrap(), Vec::new())
     }
 
-    fn bind(answer: &Value) -> Result<Binding, InvalidAnswer> {
+    pub(super) fn bind(answer: &Value) -> Result<Binding, InvalidAnswer> {
         let authority = AuthorityName::new("icp-brasil");
         let at = Timestamp::from_unix_seconds(1_795_435_200);
         let registrant = Registrant {
             upstream: "idp",
             authority: Some(&authority),
             certificate: Some(Digest::of(b"certificate")),
+            certificate_expires: None,
             subject: Some("CN=tpp"),
+            metadata: &Map::new(),
             organisation: Some("org-1"),
             software: Some("software-1"),
             policy: "open-finance-brasil",
             decision: DecisionId::new(at, [0; 10]),
             at,
         };
-        from_answer(answer.as_object().unwrap(), &registrant, &key())
+        from_answer(answer.as_object().unwrap(), &registrant, &Keeping { sealer: &sealer(3), sealed: false })
     }
 
     #[test]
     fn the_token_is_kept_as_a_fingerprint() {
         let binding = bind(&json!({"client_id": "c1", "registration_access_token": "t0ken"})).unwrap();
-        assert_eq!(binding.token_fingerprint, Some(fingerprint("t0ken", &key())));
+        assert_eq!(binding.token_fingerprint, Some(sealer(3).current().fingerprint("t0ken")));
         assert_ne!(binding.token_fingerprint, Some(Digest::of(b"t0ken")));
-        assert_ne!(fingerprint("t0ken", &SealingKey::new(&[4; 32]).unwrap()), fingerprint("t0ken", &key()));
+        assert_ne!(sealer(4).current().fingerprint("t0ken"), sealer(3).current().fingerprint("t0ken"));
         assert!(!format!("{binding:?}").contains("t0ken"));
         assert_eq!(bind(&json!({"client_id": "c1"})).unwrap().token_fingerprint, None);
     }
@@ -187,30 +193,22 @@ mod tests {
         {
             assert_eq!(bind(&answer), Err(InvalidAnswer::ClientId));
         }
-        let answer = json!({"client_id": "c", "registration_access_token": ["t"]});
-        assert_eq!(bind(&answer), Err(InvalidAnswer::Token));
+        for token in [json!(["t"]), json!("")] {
+            let answer = json!({"client_id": "c", "registration_access_token": token});
+            assert_eq!(bind(&answer), Err(InvalidAnswer::Token));
+        }
     }
 
     #[test]
-    fn ownership_needs_authority_subject_and_token() {
-        let authority = AuthorityName::new("icp-brasil");
-        let other = AuthorityName::new("other");
-        let binding = Arc::new(bind(&json!({"client_id": "c1", "registration_access_token": "t"})).unwrap());
-        let owner = Claimant { authority: Some(&authority), subject: Some("CN=tpp"), token: Some("t") };
-        let prove =
-            |claimant| Owned::prove(Arc::clone(&binding), &claimant, &key()).map(|owned| owned.0.client_id.clone());
-        assert_eq!(prove(owner), Ok("c1".to_owned()));
-        assert_eq!(prove(Claimant { authority: Some(&other), ..owner }), Err(NotOwner::Certificate));
-        assert_eq!(prove(Claimant { authority: None, ..owner }), Err(NotOwner::Certificate));
-        assert_eq!(prove(Claimant { subject: Some("CN=tpp2"), ..owner }), Err(NotOwner::Certificate));
-        assert_eq!(prove(Claimant { token: Some("u"), ..owner }), Err(NotOwner::Token));
-        assert_eq!(prove(Claimant { token: None, ..owner }), Err(NotOwner::Token));
-
-        let no_token = bind(&json!({"client_id": "c1"})).unwrap();
-        let claimant = Claimant { token: None, ..owner };
-        assert!(Owned::prove(Arc::new(no_token.clone()), &claimant, &key()).is_ok());
-        let nothing = Binding { authority: None, subject: None, certificate: None, ..no_token };
-        let nobody = Claimant { authority: None, subject: None, token: None };
-        assert_eq!(Owned::prove(Arc::new(nothing), &nobody, &key()).map(|_| ()), Err(NotOwner::Token));
+    fn a_token_that_expires_is_known_to() {
+        let expires = |seconds: Value| {
+            let answer = json!({"client_id": "c", "registration_access_token": "t",
+                "registration_access_token_expires_in": seconds});
+            bind(&answer).unwrap().token_expires.map(Timestamp::unix_seconds)
+        };
+        assert_eq!(expires(json!(3600)), Some(1_795_438_800));
+        for never in [json!(0), json!(-1), json!("3600"), json!(u64::MAX)] {
+            assert_eq!(expires(never), None);
+        }
     }
 }

@@ -44,7 +44,7 @@ pub fn open_recording(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Opt
         in_all: count(settings.audit.strangers_per_minute),
     };
     let ledger = Ledger::new(store, limits, Arc::clone(clock));
-    Ok(Some(Arc::new(Recording { ledger, sealer, tallies: Arc::default() })))
+    Ok(Some(Arc::new(Recording { ledger, sealer, seals_tokens: written.seals_tokens, tallies: Arc::default() })))
 }
 
 #[cfg(test)]

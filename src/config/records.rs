@@ -21,6 +21,9 @@ pub struct Store {
     /// How long the same request gets the same answer. Default 10 minutes, 1 minute to 1 day: answers hold
     /// secrets, and a client that repeats does it soon.
     pub answer_window: Duration,
+    /// Whether registration access tokens are kept, sealed, beside their fingerprints
+    /// (`registration_access_tokens = "sealed"`). Default not: then nobody but the client has one.
+    pub seals_tokens: bool,
     /// Where the section stands.
     pub place: Place,
 }
@@ -91,9 +94,12 @@ pub(super) fn store(section: Option<Section<'_>>, from: &Reading<'_>) -> Option<
     });
     let mut answer_window = 10 * MINUTE;
     values::duration(&section, "answer_window", MINUTE..=DAY, &mut answer_window);
+    let mut seals_tokens = false;
+    let kept = &[("fingerprint", Some(false)), ("sealed", Some(true))];
+    values::word(&section, "registration_access_tokens", kept, &mut seals_tokens);
     let place = section.place();
     section.finish();
-    Some(Store { sqlite: sqlite?, sealing_key, answer_window, place })
+    Some(Store { sqlite: sqlite?, sealing_key, answer_window, seals_tokens, place })
 }
 
 /// The key that the text means: hexadecimal or base64 if it reads as at least 32 bytes, else the bytes themselves.

@@ -1,5 +1,7 @@
 //! Who owns a registered client: authority, organisation, software and certificate.
 
+use serde_json::{Map, Value};
+
 use super::digest::Digest;
 use super::id::{AuthorityName, DecisionId};
 use super::time::Timestamp;
@@ -21,12 +23,37 @@ pub struct Binding {
     pub policy: String,
     /// SHA-256 of the certificate.
     pub certificate: Option<Digest>,
+    /// When that certificate expires.
+    pub certificate_expires: Option<Timestamp>,
     /// The certificate's subject in RFC 4514 form.
     pub subject: Option<String>,
     /// HMAC-SHA256 of the registration access token under a key of the store; never the token.
     pub token_fingerprint: Option<Digest>,
-    /// The decision that admitted it.
+    /// When the registration access token expires, where the identity server said so.
+    pub token_expires: Option<Timestamp>,
+    /// The registration access token itself, sealed, where the deployment keeps it.
+    pub sealed_token: Option<SealedToken>,
+    /// The client's metadata as last admitted, the software statement included; no secret.
+    pub metadata: Map<String, Value>,
+    /// The decision that admitted the registration: it holds the claims that the client keeps.
     pub decision: DecisionId,
     /// When.
     pub registered: Timestamp,
+    /// When it was last updated, or its token replaced.
+    pub updated: Option<Timestamp>,
+}
+
+/// A registration access token as it is stored.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedToken {
+    /// Which key opens it.
+    pub key_id: String,
+    /// Nonce, ciphertext, tag.
+    pub blob: Vec<u8>,
+}
+
+impl std::fmt::Debug for SealedToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SealedToken(key {}, {} bytes)", self.key_id, self.blob.len())
+    }
 }

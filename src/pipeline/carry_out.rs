@@ -18,7 +18,7 @@ use crate::audit::{self, CloseError, Conclusion, Ending, Event, Outcome, Text};
 use crate::headers::decision::DecisionHeaders;
 use crate::headers::hop;
 use crate::model::facts::Operation;
-use crate::store::{Opened, Release};
+use crate::store::{BindingChange, Opened, Release};
 use crate::upstream::{Body, GatedRequest, Sent};
 
 /// What may travel from the caller to the identity server on a gated request; everything else is ours or stays.
@@ -34,9 +34,9 @@ pub(super) async fn carry_out(
     opened: Opened,
 ) -> Response<Body> {
     let told = Told::new(attempt);
-    let ended = match outgoing(attempt, settings, policy, decision, metadata, &opened) {
+    let ended = match outgoing(attempt, settings, policy, decision, metadata.clone(), &opened) {
         Ok(request) => match settings.upstream.send(request).await {
-            Ok(reply) => interpret(attempt, settings, policy, decision, &told, &reply),
+            Ok(reply) => interpret(attempt, settings, policy, decision, &metadata, &told, &reply),
             Err(error) => {
                 tracing::warn!(decision_id = %attempt.id, upstream = &*settings.upstream.name, %error, "no answer");
                 let sent = error.sent();
@@ -125,7 +125,7 @@ async fn conclude(attempt: &Attempt, opened: Opened, ended: Ended) -> Response<B
             },
         },
         release,
-        binding,
+        binding: binding.map(Box::new).map(BindingChange::Registered),
         answer: sealed,
     };
     match attempt.recording.ledger.close(conclusion).await {

@@ -76,6 +76,7 @@ pub(super) fn interpret(
     settings: &RegistrationRoute,
     policy: &PolicyUse,
     decision: &Decision,
+    metadata: &Map<String, Value>,
     told: &Told,
     reply: &Reply,
 ) -> Ended {
@@ -88,14 +89,16 @@ pub(super) fn interpret(
                 upstream: &settings.upstream.name,
                 authority: owner.map(|(authority, _)| authority),
                 certificate: owner.map(|(_, owner)| owner.certificate.thumbprint),
+                certificate_expires: owner.map(|(_, owner)| owner.certificate.not_after),
                 subject: owner.map(|(_, owner)| owner.subject()),
+                metadata,
                 organisation: decision.subject.organisation.as_deref(),
                 software: decision.subject.software.as_deref(),
                 policy: policy.policy.id(),
                 decision: attempt.id,
                 at: attempt.now,
             };
-            match bindings::from_answer(&members, &registrant, attempt.recording.sealer.current()) {
+            match bindings::from_answer(&members, &registrant, &attempt.recording.keeping()) {
                 Ok(binding) => {
                     rewrite(&mut members, attempt, &binding.client_id);
                     let body = Bytes::from(serde_json::to_vec(&members).unwrap_or_default());

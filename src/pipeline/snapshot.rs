@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::routes::Routes;
 use super::tally::Tallies;
 use crate::audit::Ledger;
+use crate::bindings::Keeping;
 use crate::jose::{KeySets, SoftwareKeys};
 use crate::model::digest::Digest;
 use crate::model::time::Clock;
@@ -56,8 +57,17 @@ pub struct Recording {
     pub ledger: Ledger,
     /// Seals answers, and keys the fingerprints of tokens.
     pub sealer: Sealer,
+    /// Whether registration access tokens are kept, sealed, beside their fingerprints.
+    pub seals_tokens: bool,
     /// What policies judged; like the ledger it outlives snapshots.
     pub tallies: Arc<Tallies>,
+}
+
+impl Recording {
+    /// How registration access tokens are kept.
+    pub const fn keeping(&self) -> Keeping<'_> {
+        Keeping { sealer: &self.sealer, sealed: self.seals_tokens }
+    }
 }
 
 /// Limits of gated requests.

@@ -7,6 +7,7 @@
 //! `sqlite::writer` for the order of things, `chain` for what makes tampering show.
 
 mod chain;
+mod change;
 mod error;
 mod operation;
 mod query;
@@ -23,6 +24,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::sync::oneshot;
 
 pub use chain::{Broken, Fault, Head, Link};
+pub use change::BindingChange;
 pub use error::{OpenError, StoreError};
 pub use operation::{
     Closing, Ended, Entry, EntryEvent, Interruption, NotClosed, OnConflict, Opened, Opening, Release, Standing, Stored,
@@ -179,6 +181,14 @@ impl Store {
     /// The store's failure.
     pub async fn binding(&self, upstream: &str, client_id: &str) -> Result<Option<Binding>, StoreError> {
         self.questions.binding(upstream, client_id).await
+    }
+
+    /// A client whose registration access token has one of these fingerprints: upstream and client id.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn token_owner(&self, fingerprints: Vec<Digest>) -> Result<Option<(String, String)>, StoreError> {
+        self.questions.token_owner(fingerprints).await
     }
 
     /// Does what is queued and closes the database; of SQLite, moves the WAL into it. Every operation after this fails.

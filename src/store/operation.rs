@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::change::BindingChange;
 use super::error::{OpenError, StoreError};
 use super::queue::Queue;
 use super::seal::SealedAnswer;
-use crate::model::binding::Binding;
 use crate::model::claim::{Claim, ClaimKind};
 use crate::model::digest::Digest;
 use crate::model::id::DecisionId;
@@ -68,8 +68,8 @@ pub struct Closing {
     pub ended: Ended,
     /// Which of its claims become free again.
     pub release: Release,
-    /// The client that now exists, or as it now is.
-    pub binding: Option<Binding>,
+    /// The client that now exists, as it now is, or that is gone.
+    pub binding: Option<BindingChange>,
     /// The answer that the same request gets again; without one the request may be tried anew.
     pub answer: Option<SealedAnswer>,
 }
@@ -111,6 +111,9 @@ pub struct Entry {
 pub enum EntryEvent {
     /// A decision that opened nothing: a refusal.
     Refused(DecisionId, Ended),
+    /// A decision that took nothing and changed nothing at the identity server (RFC 7592 §2.1), and what was learned
+    /// of the client by it.
+    Read(DecisionId, Ended, Option<BindingChange>),
     /// A count of what was not recorded one by one.
     Summary(Vec<u8>),
     /// An act of an operator.

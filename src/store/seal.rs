@@ -11,6 +11,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
 use secrecy::zeroize::Zeroizing;
 
+use crate::model::binding::SealedToken;
 use crate::model::digest::Digest;
 use crate::model::id::DecisionId;
 
@@ -108,22 +109,45 @@ impl Sealer {
         &self.current
     }
 
+    /// The fingerprints of a token under every key, the current one's first.
+    pub fn fingerprints(&self, token: &str) -> Vec<Digest> {
+        self.keys().map(|key| key.fingerprint(token)).collect()
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &SealingKey> {
+        std::iter::once(&self.current).chain(&self.older)
+    }
+
     /// Seals the answer to a decision.
     ///
     /// # Errors
     /// [`SealError::Failed`] when the crypto library fails.
     pub fn seal(&self, decision: DecisionId, answer: &[u8]) -> Result<SealedAnswer, SealError> {
-        let mut text = Zeroizing::new(Vec::with_capacity(answer.len() + AES_256_GCM.tag_len()));
-        text.extend_from_slice(answer);
+        let (key_id, blob) = self.shut(decision.to_string(), answer)?;
+        Ok(SealedAnswer { decision, key_id, blob })
+    }
+
+    /// Seals the registration access token of the client that this decision registered.
+    ///
+    /// # Errors
+    /// [`SealError::Failed`] when the crypto library fails.
+    pub fn seal_token(&self, decision: DecisionId, token: &str) -> Result<SealedToken, SealError> {
+        let (key_id, blob) = self.shut(of_token(decision), token.as_bytes())?;
+        Ok(SealedToken { key_id, blob })
+    }
+
+    fn shut(&self, belongs_to: String, secret: &[u8]) -> Result<(String, Vec<u8>), SealError> {
+        let mut text = Zeroizing::new(Vec::with_capacity(secret.len() + AES_256_GCM.tag_len()));
+        text.extend_from_slice(secret);
         let nonce = self
             .current
             .cipher
-            .seal_in_place_append_tag(Aad::from(decision.to_string()), &mut *text)
+            .seal_in_place_append_tag(Aad::from(belongs_to), &mut *text)
             .map_err(|_| SealError::Failed)?;
         let mut blob = Vec::with_capacity(NONCE_LEN + text.len());
         blob.extend_from_slice(nonce.as_ref());
         blob.extend_from_slice(&text);
-        Ok(SealedAnswer { decision, key_id: self.current.id.clone(), blob })
+        Ok((self.current.id.clone(), blob))
     }
 
     /// Opens a stored answer.
@@ -131,20 +155,35 @@ impl Sealer {
     /// # Errors
     /// [`SealError::UnknownKey`] and [`SealError::Damaged`].
     pub fn open(&self, sealed: &SealedAnswer) -> Result<Vec<u8>, SealError> {
-        let key = std::iter::once(&self.current)
-            .chain(&self.older)
-            .find(|key| key.id == sealed.key_id)
-            .ok_or(SealError::UnknownKey)?;
-        let (nonce, text) = sealed.blob.split_first_chunk::<NONCE_LEN>().ok_or(SealError::Damaged)?;
+        self.unshut(&sealed.key_id, &sealed.blob, sealed.decision.to_string())
+    }
+
+    /// Opens the registration access token of the client that this decision registered.
+    ///
+    /// # Errors
+    /// [`SealError::UnknownKey`] and [`SealError::Damaged`].
+    pub fn open_token(&self, decision: DecisionId, sealed: &SealedToken) -> Result<Zeroizing<String>, SealError> {
+        let token = self.unshut(&sealed.key_id, &sealed.blob, of_token(decision))?;
+        String::from_utf8(token).map(Zeroizing::new).map_err(|_| SealError::Damaged)
+    }
+
+    fn unshut(&self, key_id: &str, blob: &[u8], belongs_to: String) -> Result<Vec<u8>, SealError> {
+        let key = self.keys().find(|key| key.id == key_id).ok_or(SealError::UnknownKey)?;
+        let (nonce, text) = blob.split_first_chunk::<NONCE_LEN>().ok_or(SealError::Damaged)?;
         let mut text = text.to_vec();
         let length = key
             .cipher
-            .open_in_place(Nonce::from(nonce), Aad::from(sealed.decision.to_string()), &mut text)
+            .open_in_place(Nonce::from(nonce), Aad::from(belongs_to), &mut text)
             .map_err(|_| SealError::Damaged)?
             .len();
         text.truncate(length);
         Ok(text)
     }
+}
+
+/// A sealed answer of the same decision is no token, and no token an answer.
+fn of_token(decision: DecisionId) -> String {
+    format!("registration access token {decision}")
 }
 
 /// 64 bits tell the few keys of one deployment apart.
@@ -184,6 +223,17 @@ mod tests {
         }
         assert_eq!(sealer.open(&SealedAnswer { decision: decision(2), ..sealed.clone() }), Err(SealError::Damaged));
         assert_eq!(sealer.open(&SealedAnswer { blob: vec![0; 5], ..sealed }), Err(SealError::Damaged));
+    }
+
+    #[test]
+    fn a_token_is_no_answer_and_belongs_to_its_registration() {
+        let sealer = sealer(1);
+        let token = sealer.seal_token(decision(1), "t0ken").unwrap();
+        assert!(!token.blob.windows(5).any(|window| window == b"t0ken"));
+        assert_eq!(&**sealer.open_token(decision(1), &token).unwrap(), "t0ken");
+        assert_eq!(sealer.open_token(decision(2), &token), Err(SealError::Damaged));
+        let (key_id, blob) = (token.key_id.clone(), token.blob);
+        assert_eq!(sealer.open(&SealedAnswer { decision: decision(1), key_id, blob }), Err(SealError::Damaged));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::model::error_code::ErrorCode;
 use crate::model::id::AuthorityName;
 use crate::model::trace::{Mode, Rule};
 
+mod bindings;
 mod crash;
 mod decisions;
 mod disk;

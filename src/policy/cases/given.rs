@@ -203,9 +203,14 @@ fn binding(map: &Map<String, Value>) -> Binding {
         software: optional("software"),
         policy: text(map, "policy").to_owned(),
         certificate: None,
+        certificate_expires: None,
         subject: optional("subject"),
         token_fingerprint: None,
+        token_expires: None,
+        sealed_token: None,
+        metadata: Map::new(),
         decision: DecisionId::new(registered, [0; 10]),
         registered,
+        updated: None,
     }
 }

@@ -78,10 +78,15 @@ fn binding(client_id: &str) -> Binding {
         software: None,
         policy: "p".to_owned(),
         certificate: None,
+        certificate_expires: None,
         subject: None,
         token_fingerprint: None,
+        token_expires: None,
+        sealed_token: None,
+        metadata: serde_json::Map::new(),
         decision: DecisionId::new(NOW, [0; 10]),
         registered: NOW,
+        updated: None,
     }
 }
 

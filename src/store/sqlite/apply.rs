@@ -6,10 +6,10 @@
 
 use rusqlite::{Connection, params};
 
+use super::bindings;
 use super::claims::{self, Take};
-use crate::model::binding::Binding;
 use crate::model::digest::Digest;
-use crate::model::id::{AuthorityName, DecisionId};
+use crate::model::id::DecisionId;
 use crate::model::time::Timestamp;
 use crate::store::chain::{Head, Link};
 use crate::store::error::StoreError;
@@ -107,8 +107,8 @@ impl Book<'_> {
         self.append(&decision, "closed", Some(closing.ended.outcome), closing.at, &closing.ended.body)?;
         let taken = opened.claims.iter().map(|(kind, key)| (*kind, key));
         claims::release(self.connection, taken, &decision, closing.release)?;
-        if let Some(binding) = &closing.binding {
-            self.bind(binding)?;
+        if let Some(change) = &closing.binding {
+            bindings::change(self.connection, change)?;
         }
         match &closing.answer {
             Some(answer) => {
@@ -127,6 +127,12 @@ impl Book<'_> {
         match &entry.event {
             EntryEvent::Refused(decision, ended) => {
                 self.append(&decision.to_string(), "closed", Some(ended.outcome), entry.at, &ended.body)?;
+            }
+            EntryEvent::Read(decision, ended, change) => {
+                self.append(&decision.to_string(), "closed", Some(ended.outcome), entry.at, &ended.body)?;
+                if let Some(change) = change {
+                    bindings::change(self.connection, change)?;
+                }
             }
             EntryEvent::Summary(body) => self.append("", "summary", None, entry.at, body)?,
             EntryEvent::Note(body) => self.append("", "note", None, entry.at, body)?,
@@ -189,45 +195,6 @@ impl Book<'_> {
                 self.head.hash.as_bytes(),
             ])?;
         *self.head = Head { seq: link.seq, hash };
-        Ok(())
-    }
-
-    fn bind(&self, binding: &Binding) -> Result<(), StoreError> {
-        let authority = binding.authority.as_ref().map(AuthorityName::as_str);
-        let certificate = binding.certificate.as_ref().map(Digest::as_bytes);
-        let fingerprint = binding.token_fingerprint.as_ref().map(Digest::as_bytes);
-        let decision = binding.decision.to_string();
-        let values = params![
-            authority,
-            binding.organisation,
-            binding.software,
-            binding.policy,
-            certificate,
-            binding.subject,
-            fingerprint,
-            decision,
-            binding.registered.unix_micros(),
-            binding.upstream,
-            binding.client_id,
-        ];
-        let rows = self
-            .connection
-            .prepare_cached(
-                "INSERT INTO bindings (authority, organisation, software, policy, certificate, subject,
-                                       token_fingerprint, decision, registered, upstream, client_id)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
-            )?
-            .execute(values)?;
-        if rows == 0 {
-            // An update (RFC 7592 §2.2), or an identity server that gives out an id again.
-            self.connection
-                .prepare_cached(
-                    "UPDATE bindings SET authority = $1, organisation = $2, software = $3, policy = $4,
-                            certificate = $5, subject = $6, token_fingerprint = $7, decision = $8, registered = $9
-                     WHERE upstream = $10 AND client_id = $11",
-                )?
-                .execute(values)?;
-        }
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! ([`StoreError::Locked`]); readers of the command line are welcome ([`Reader`]).
 
 mod apply;
+mod bindings;
 mod claims;
 mod live;
 mod reader;
@@ -82,6 +83,11 @@ impl Questions {
     pub(super) async fn binding(&self, upstream: &str, client_id: &str) -> Result<Option<Binding>, StoreError> {
         let (upstream, client_id) = (upstream.to_owned(), client_id.to_owned());
         self.ask(move |reader| reader.binding(&upstream, &client_id)).await
+    }
+
+    /// A client whose registration access token has one of these fingerprints.
+    pub(super) async fn token_owner(&self, fingerprints: Vec<Digest>) -> Result<Option<(String, String)>, StoreError> {
+        self.ask(move |reader| reader.token_owner(&fingerprints)).await
     }
 
     /// Closes the reader's connection: SQLite empties the WAL when the last one closes.

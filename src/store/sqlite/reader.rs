@@ -7,11 +7,12 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
-use super::apply::{decision_id, stored, unreadable};
+use super::apply::{decision_id, stored};
+use super::bindings;
 use super::schema;
 use crate::model::binding::Binding;
 use crate::model::digest::Digest;
-use crate::model::id::{AuthorityName, DecisionId};
+use crate::model::id::DecisionId;
 use crate::model::time::Timestamp;
 use crate::store::chain::{Broken, Head};
 use crate::store::error::StoreError;
@@ -102,31 +103,15 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn binding(&self, upstream: &str, client_id: &str) -> Result<Option<Binding>, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT authority, organisation, software, policy, certificate, subject, token_fingerprint,
-                    decision, registered FROM bindings WHERE upstream = $1 AND client_id = $2",
-        )?;
-        let mut rows = statement.query([upstream, client_id])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let digest = |index| -> Result<Option<Digest>, StoreError> {
-            match row.get_ref(index)? {
-                rusqlite::types::ValueRef::Null => Ok(None),
-                _ => digest(row, index).map(Some),
-            }
-        };
-        Ok(Some(Binding {
-            upstream: upstream.to_owned(),
-            client_id: client_id.to_owned(),
-            authority: row.get::<_, Option<String>>(0)?.map(AuthorityName::new),
-            organisation: row.get(1)?,
-            software: row.get(2)?,
-            policy: row.get(3)?,
-            certificate: digest(4)?,
-            subject: row.get(5)?,
-            token_fingerprint: digest(6)?,
-            decision: decision_id(&row.get::<_, String>(7)?)?,
-            registered: Timestamp::from_unix_micros(row.get(8)?),
-        }))
+        bindings::find(&self.connection, upstream, client_id)
+    }
+
+    /// A client whose registration access token has one of these fingerprints: upstream and client id.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn token_owner(&self, fingerprints: &[Digest]) -> Result<Option<(String, String)>, StoreError> {
+        bindings::find_by_token(&self.connection, fingerprints)
     }
 
     fn ids(&self, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<DecisionId>, StoreError> {
@@ -156,11 +141,6 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<StoredEntry> {
         previous: digest(7)?,
         hash: digest(8)?,
     })
-}
-
-fn digest(row: &Row<'_>, index: usize) -> Result<Digest, StoreError> {
-    let bytes = row.get_ref(index)?.as_blob().ok();
-    bytes.and_then(Digest::from_bytes).ok_or_else(|| unreadable("a digest"))
 }
 
 const OPENING: &str = "

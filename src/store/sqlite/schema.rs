@@ -134,8 +134,11 @@ fn latest() -> i64 {
 }
 
 /// In order; a published one is never changed.
-const MIGRATIONS: &[(i64, &str)] =
-    &[(1, include_str!("migrations/0001-ledger.sql")), (2, include_str!("migrations/0002-units.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("migrations/0001-ledger.sql")),
+    (2, include_str!("migrations/0002-units.sql")),
+    (3, include_str!("migrations/0003-management.sql")),
+];
 
 /// "DCRG": tells our files from other SQLite files.
 const APPLICATION_ID: i64 = 0x4443_5247;

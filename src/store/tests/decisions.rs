@@ -2,22 +2,6 @@
 
 use super::*;
 
-fn binding(world: &World) -> Binding {
-    Binding {
-        upstream: "idp".to_owned(),
-        client_id: "client \u{e9} 1".to_owned(),
-        authority: Some(AuthorityName::new("icp-brasil")),
-        organisation: Some("org-1".to_owned()),
-        software: None,
-        policy: "open-finance-brasil".to_owned(),
-        certificate: Some(Digest::of(b"certificate")),
-        subject: None,
-        token_fingerprint: Some(Digest::of(b"token")),
-        decision: world.decision(1),
-        registered: world.now(),
-    }
-}
-
 #[tokio::test]
 async fn one_commit_ends_a_decision_with_binding_and_answer() {
     let world = World::new();
@@ -29,33 +13,19 @@ async fn one_commit_ends_a_decision_with_binding_and_answer() {
 
     let sealed = sealer.seal(world.decision(1), b"{\"client_secret\":\"s\"}").unwrap();
     let mut closing = world.closing(opened, Release::Nothing);
-    closing.binding = Some(binding(&world));
+    closing.binding = Some(BindingChange::Registered(Box::new(bindings::binding(&world, 1))));
     closing.answer = Some(sealed.clone());
     world.store.close(closing).await.unwrap();
 
     let decision = reader.decision(world.decision(1)).unwrap().unwrap();
     assert_eq!(decision.outcome(), "admitted");
     assert_eq!((decision.opened.unwrap().body, decision.ended.unwrap().body), (b"opening 1".into(), b"closing".into()));
-    assert_eq!(world.store.binding("idp", "client \u{e9} 1").await.unwrap(), Some(binding(&world)));
-    assert_eq!(world.store.binding("idp", "client").await.unwrap(), None);
+    assert_eq!(world.store.binding("idp", "client \u{e9}/1").await.unwrap(), Some(bindings::binding(&world, 1)));
     let Some(Stored::Answer(found)) = world.store.answer(&request(1), world.now()).await.unwrap() else {
         panic!("no answer");
     };
     assert_eq!(sealer.open(&found).unwrap(), b"{\"client_secret\":\"s\"}");
     assert_eq!(world.open(1, &[]).await.unwrap_err(), OpenError::Repeated(Stored::Answer(sealed)));
-}
-
-#[tokio::test]
-async fn a_client_registered_again_has_its_last_binding() {
-    let world = World::new();
-    for (seed, organisation) in [(1, "org-1"), (2, "org-2")] {
-        let opened = world.open(seed, &[]).await.unwrap();
-        let mut closing = world.closing(opened, Release::Nothing);
-        closing.binding = Some(Binding { organisation: Some(organisation.to_owned()), ..binding(&world) });
-        world.store.close(closing).await.unwrap();
-    }
-    let found = world.store.binding("idp", "client \u{e9} 1").await.unwrap().unwrap();
-    assert_eq!(found.organisation.as_deref(), Some("org-2"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,0 +1,173 @@
+//! The SQL of bindings: who owns a client, and what becomes of it when a decision ends.
+
+use rusqlite::{Connection, Row, params};
+use serde_json::{Map, Value};
+
+use super::apply::{decision_id, unreadable};
+use crate::model::binding::{Binding, SealedToken};
+use crate::model::digest::Digest;
+use crate::model::id::AuthorityName;
+use crate::model::time::Timestamp;
+use crate::store::change::BindingChange;
+use crate::store::error::StoreError;
+
+/// Carries it out, within the writer's transaction.
+pub(super) fn change(connection: &Connection, change: &BindingChange) -> Result<(), StoreError> {
+    match change {
+        BindingChange::Registered(binding) => {
+            if !insert(connection, binding)? {
+                delete(connection, &binding.upstream, &binding.client_id)?;
+                insert(connection, binding)?;
+            }
+        }
+        BindingChange::Adopted(binding) => {
+            insert(connection, binding)?;
+        }
+        BindingChange::Updated(binding) => update(connection, binding)?,
+        BindingChange::Deleted { upstream, client_id, decision } => {
+            let decision = decision.to_string();
+            connection
+                .prepare_cached("DELETE FROM bindings WHERE upstream = $1 AND client_id = $2 AND decision = $3")?
+                .execute(params![upstream, client_id, decision])?;
+            // What was used once stays used.
+            connection
+                .prepare_cached(
+                    "DELETE FROM claims
+                     WHERE decision = $1 AND expires IS NULL AND kind NOT IN ('jti', 'token-use')",
+                )?
+                .execute([decision])?;
+        }
+    }
+    Ok(())
+}
+
+fn insert(connection: &Connection, binding: &Binding) -> Result<bool, StoreError> {
+    let rows = connection
+        .prepare_cached(
+            "INSERT INTO bindings (authority, organisation, software, policy, certificate, certificate_expires,
+                                   subject, token_fingerprint, token_expires, token_key_id, sealed_token, metadata,
+                                   updated, decision, upstream, client_id, registered)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            binding.authority.as_ref().map(AuthorityName::as_str),
+            binding.organisation,
+            binding.software,
+            binding.policy,
+            binding.certificate.as_ref().map(Digest::as_bytes),
+            binding.certificate_expires.map(Timestamp::unix_micros),
+            binding.subject,
+            binding.token_fingerprint.as_ref().map(Digest::as_bytes),
+            binding.token_expires.map(Timestamp::unix_micros),
+            binding.sealed_token.as_ref().map(|token| &token.key_id),
+            binding.sealed_token.as_ref().map(|token| &token.blob),
+            json(&binding.metadata)?,
+            binding.updated.map(Timestamp::unix_micros),
+            binding.decision.to_string(),
+            binding.upstream,
+            binding.client_id,
+            binding.registered.unix_micros(),
+        ])?;
+    Ok(rows == 1)
+}
+
+fn update(connection: &Connection, binding: &Binding) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE bindings SET authority = $1, organisation = $2, software = $3, policy = $4, certificate = $5,
+                    certificate_expires = $6, subject = $7, token_fingerprint = $8, token_expires = $9,
+                    token_key_id = $10, sealed_token = $11, metadata = $12, updated = $13
+             WHERE decision = $14 AND upstream = $15 AND client_id = $16",
+        )?
+        .execute(params![
+            binding.authority.as_ref().map(AuthorityName::as_str),
+            binding.organisation,
+            binding.software,
+            binding.policy,
+            binding.certificate.as_ref().map(Digest::as_bytes),
+            binding.certificate_expires.map(Timestamp::unix_micros),
+            binding.subject,
+            binding.token_fingerprint.as_ref().map(Digest::as_bytes),
+            binding.token_expires.map(Timestamp::unix_micros),
+            binding.sealed_token.as_ref().map(|token| &token.key_id),
+            binding.sealed_token.as_ref().map(|token| &token.blob),
+            json(&binding.metadata)?,
+            binding.updated.map(Timestamp::unix_micros),
+            binding.decision.to_string(),
+            binding.upstream,
+            binding.client_id,
+        ])?;
+    Ok(())
+}
+
+fn delete(connection: &Connection, upstream: &str, client_id: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM bindings WHERE upstream = $1 AND client_id = $2")?
+        .execute([upstream, client_id])?;
+    Ok(())
+}
+
+/// Who owns a client.
+pub(super) fn find(connection: &Connection, upstream: &str, client_id: &str) -> Result<Option<Binding>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT authority, organisation, software, policy, certificate, certificate_expires, subject,
+                token_fingerprint, token_expires, token_key_id, sealed_token, metadata, updated, decision, registered
+         FROM bindings WHERE upstream = $1 AND client_id = $2",
+    )?;
+    let mut rows = statement.query([upstream, client_id])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let time = |index| row.get::<_, Option<i64>>(index).map(|time| time.map(Timestamp::from_unix_micros));
+    let sealed_token = match (row.get(9)?, row.get(10)?) {
+        (Some(key_id), Some(blob)) => Some(SealedToken { key_id, blob }),
+        _ => None,
+    };
+    let metadata: String = row.get(11)?;
+    let metadata: Map<String, Value> =
+        serde_json::from_str(&metadata).map_err(|_| unreadable("a client's metadata"))?;
+    Ok(Some(Binding {
+        upstream: upstream.to_owned(),
+        client_id: client_id.to_owned(),
+        authority: row.get::<_, Option<String>>(0)?.map(AuthorityName::new),
+        organisation: row.get(1)?,
+        software: row.get(2)?,
+        policy: row.get(3)?,
+        certificate: digest(row, 4)?,
+        certificate_expires: time(5)?,
+        subject: row.get(6)?,
+        token_fingerprint: digest(row, 7)?,
+        token_expires: time(8)?,
+        sealed_token,
+        metadata,
+        updated: time(12)?,
+        decision: decision_id(&row.get::<_, String>(13)?)?,
+        registered: Timestamp::from_unix_micros(row.get(14)?),
+    }))
+}
+
+/// A client whose registration access token has one of these fingerprints: upstream and client id.
+pub(super) fn find_by_token(
+    connection: &Connection,
+    fingerprints: &[Digest],
+) -> Result<Option<(String, String)>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT upstream, client_id FROM bindings WHERE token_fingerprint = $1")?;
+    for fingerprint in fingerprints {
+        let mut rows = statement.query([fingerprint.as_bytes()])?;
+        if let Some(row) = rows.next()? {
+            return Ok(Some((row.get(0)?, row.get(1)?)));
+        }
+    }
+    Ok(None)
+}
+
+fn json(metadata: &Map<String, Value>) -> Result<String, StoreError> {
+    serde_json::to_string(metadata).map_err(|_| unreadable("a client's metadata"))
+}
+
+fn digest(row: &Row<'_>, index: usize) -> Result<Option<Digest>, StoreError> {
+    match row.get_ref(index)? {
+        rusqlite::types::ValueRef::Null => Ok(None),
+        bytes => bytes.as_blob().ok().and_then(Digest::from_bytes).map(Some).ok_or_else(|| unreadable("a digest")),
+    }
+}
