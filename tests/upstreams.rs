@@ -6,7 +6,7 @@
 
 #![cfg(test)]
 
-#[path = "upstreams/bank.rs"]
+#[path = "support/bank.rs"]
 mod bank;
 #[path = "support/gate.rs"]
 mod gate;

@@ -10,7 +10,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -142,6 +142,17 @@ impl IdentityServer {
     pub(crate) fn address(&self) -> SocketAddr {
         let port = self.ready.get("port").and_then(serde_json::Value::as_u64).and_then(|port| u16::try_from(port).ok());
         SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or_default()))
+    }
+
+    /// The body of what it has at a path, asked in plain HTTP.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.address()).expect("a connection");
+        // HTTP/1.0, so that the answer comes whole and ends with the connection.
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("sent");
+        let answer = io::read_to_string(stream).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.contains(" 200 "), "{path}: {head}");
+        body.to_owned()
     }
 
     /// The token to register with, of a server that printed one.

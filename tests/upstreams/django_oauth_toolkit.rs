@@ -7,8 +7,15 @@ use crate::programs::{self, IdentityServer, Missing, or_skip};
 
 async fn bank() -> Result<Bank, Missing> {
     let server = IdentityServer::django_oauth_toolkit(&json!({ "issuer": ISSUER }).to_string())?;
-    let upstream =
-        Upstream { profile: "generic", headers: "{ certificate = \"none\" }", to: "/o/register/", route: "", more: "" };
+    let upstream = Upstream {
+        profile: "generic",
+        headers: "{ certificate = \"none\" }",
+        to: "/o/register/",
+        policy: "rfc7591",
+        settings: "",
+        route: "",
+        more: "",
+    };
     Ok(Bank::before(server, &upstream).await)
 }
 

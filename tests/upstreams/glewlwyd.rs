@@ -11,6 +11,8 @@ async fn bank() -> Result<Bank, Missing> {
         profile: "generic",
         headers: "{ certificate = \"none\" }",
         to: "/api/oidc/register",
+        policy: "rfc7591",
+        settings: "",
         route: "",
         more: "",
     };

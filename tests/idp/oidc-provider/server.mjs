@@ -16,6 +16,9 @@ const settings = {
   issuer: 'https://idp.test',
   initialAccessToken: false, // false | a fixed string | true: tokens of the store, one is printed beside the port
   rotate: false, //             does a PUT give a new registration access token?
+  interactions: false, //       pages where anybody signs in and consents
+  clients: [], //               clients that are there from the start
+  resource: null, //            {"audience", "scope"}: access tokens for it are JWTs of RFC 9068
   ...JSON.parse(process.argv[2] ?? '{}'),
 };
 
@@ -92,9 +95,16 @@ const provider = new Provider(settings.issuer, {
   pairwiseIdentifier: (ctx, account, client) =>
     crypto.createHash('sha256').update(`${client.sectorIdentifier} ${account}`).digest('hex'),
   pkce: { required: () => true },
+  clients: settings.clients,
   cookies: { keys: [crypto.randomBytes(32).toString('base64url')] },
   features: {
-    devInteractions: { enabled: false },
+    devInteractions: { enabled: settings.interactions },
+    ...(settings.resource && { resourceIndicators: {
+      enabled: true,
+      defaultResource: () => settings.resource.audience,
+      useGrantedResource: () => true,
+      getResourceServerInfo: () => ({ ...settings.resource, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'PS256' } } }),
+    } }),
     clientCredentials: { enabled: true },
     introspection: { enabled: true, allowedPolicy: () => true },
     revocation: { enabled: true, allowedPolicy: () => true },

@@ -1,9 +1,10 @@
 //! A proxy in front of a real identity server, and a client of it.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use bytes::Bytes;
 use dcrgate::audit::view;
 use dcrgate::sandbox::third_party::{Protocol, registration};
-use dcrgate::sandbox::{KeyKind, ThirdParty};
+use dcrgate::sandbox::{KeyKind, ThirdParty, World};
 use dcrgate::store::{Filter, Reader};
 use http::{Request, Response};
 use serde_json::{Map, Value, json};
@@ -30,6 +31,10 @@ pub(crate) struct Upstream<'a> {
     pub(crate) headers: &'a str,
     /// Its registration path.
     pub(crate) to: &'a str,
+    /// The pack that judges registrations.
+    pub(crate) policy: &'a str,
+    /// More keys of `[policies.NAME]`, and its tables.
+    pub(crate) settings: &'a str,
     /// More keys of the registration route.
     pub(crate) route: &'a str,
     /// More sections.
@@ -37,9 +42,19 @@ pub(crate) struct Upstream<'a> {
 }
 
 impl Bank {
-    /// Starts the proxy; the base policy judges registrations at `/register`.
+    /// Starts the proxy; registrations are at `/register`.
     pub(crate) async fn before(server: IdentityServer, upstream: &Upstream<'_>) -> Self {
+        Self::with_files(server, upstream, |_| ()).await
+    }
+
+    /// With more files in the folder of the configuration.
+    pub(crate) async fn with_files(
+        server: IdentityServer,
+        upstream: &Upstream<'_>,
+        write: impl FnOnce(&World),
+    ) -> Self {
         let (home, world) = gate::world(|text| configuration(&text, &server, upstream)).await;
+        write(&world);
         let gate = Gate::over(home, world).await;
         let software = gate.world.enrol("upstreams");
         let identity = gate.world.transport(&software, KeyKind::Rsa).expect("a certificate");
@@ -102,19 +117,20 @@ fn configuration(text: &str, server: &IdentityServer, upstream: &Upstream<'_>) -
         .replace("{ certificate = \"rfc9440\", chain = true }", upstream.headers);
     let (head, rest) = text.split_once("[policies.open-finance-brasil]").expect("a policy");
     let (_, store) = rest.split_once("\n[store]").expect("a store");
-    let (to, route, more) = (upstream.to, upstream.route, upstream.more);
-    let base = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/rfc7591.toml");
+    let Upstream { to, policy, settings, route, more, .. } = upstream;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
     format!(
-        r#"{head}[policies.rfc7591]
-file = "{base}"
+        r#"{head}[policies.{policy}]
+file = "{folder}/{policy}.toml"
 authorities = ["sandbox"]
+{settings}
 
 [[routes]]
 path = "/register"
 kind = "registration"
 upstream = "identity-server"
 to = "{to}"
-policy = "rfc7591"
+policy = "{policy}"
 {route}
 {more}
 [store]{store}"#
