@@ -44,7 +44,7 @@ impl Operation {
 pub struct Facts<'a> {
     /// What is asked for.
     pub operation: Operation,
-    /// The request's members as the caller sent them.
+    /// The request's members as the caller sent them, once they are judged under the names that the policy means.
     pub request: &'a Map<String, Value>,
     /// The members as they would be forwarded: statement values merged over the request, defaults filled in.
     pub metadata: &'a Map<String, Value>,
@@ -66,4 +66,25 @@ pub struct Facts<'a> {
     pub sector: &'a KnownSector,
     /// The one time of this decision.
     pub now: Timestamp,
+}
+
+#[cfg(test)]
+impl<'a> Facts<'a> {
+    /// A registration of which there is nothing but its request.
+    pub(crate) const fn of(request: &'a Map<String, Value>, now: Timestamp) -> Self {
+        Self {
+            operation: Operation::Register,
+            request,
+            metadata: request,
+            statement: None,
+            peer: None,
+            signer: None,
+            token: None,
+            remote: None,
+            client: None,
+            software_keys: &Known::Absent,
+            sector: &Known::Absent,
+            now,
+        }
+    }
 }

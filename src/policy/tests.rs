@@ -7,7 +7,6 @@ use serde_json::json;
 use super::*;
 use crate::model::claim::ClaimKind;
 use crate::model::document::Faults;
-use crate::model::evidence::Known;
 use crate::model::facts::Operation;
 use crate::model::statement::Statement;
 use crate::model::time::Timestamp;
@@ -68,20 +67,7 @@ fn told<'f>(
     // Leaked, so that `with` may borrow what outlives it: a few hundred bytes in a test.
     let request: &'f Map<String, Value> = Box::leak(Box::new(object(request)));
     let none: &'f Map<String, Value> = Box::leak(Box::default());
-    let facts = with(Facts {
-        operation: Operation::Register,
-        request,
-        metadata: none,
-        statement: None,
-        peer: None,
-        signer: None,
-        token: None,
-        remote: None,
-        client: None,
-        software_keys: &Known::Absent,
-        sector: &Known::Absent,
-        now: NOW,
-    });
+    let facts = with(Facts { metadata: none, ..Facts::of(request, NOW) });
     let mut trace = Trace::new();
     let (metadata, judged) = policy.judge(&facts, &mut trace);
     (trace, metadata, judged)

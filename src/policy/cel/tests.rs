@@ -5,8 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::model::document::{Document, Faults, Located};
-use crate::model::evidence::Known;
-use crate::model::facts::{Facts, Operation};
+use crate::model::facts::Facts;
 use crate::model::statement::Statement;
 use crate::model::time::Timestamp;
 
@@ -55,20 +54,8 @@ fn value_of(source: &str, request: &Value, claims: &Value) -> Result<Value, Stri
         key_id: "k".into(),
         digest: crate::model::digest::Digest::of(b""),
     };
-    let facts = Facts {
-        operation: Operation::Register,
-        request,
-        metadata: request,
-        statement: Some(&statement),
-        peer: None,
-        signer: None,
-        token: None,
-        remote: None,
-        client: None,
-        software_keys: &Known::Absent,
-        sector: &Known::Absent,
-        now: Timestamp::from_unix_seconds(1_795_521_600),
-    };
+    let now = Timestamp::from_unix_seconds(1_795_521_600);
+    let facts = Facts { statement: Some(&statement), ..Facts::of(request, now) };
     let values = Values::new(&compiled.library, &compiled.library.uses(&code), &facts);
     let values = values.map_err(|too_long| format!("{too_long:?}"))?;
     Session::new(&compiled.library, &values).json(&code).map_err(|fault| fault.to_string())
@@ -314,6 +301,14 @@ fn inputs_that_are_known_to_hurt_the_engine() {
 }
 
 fn compile_and_evaluate(source: String) {
+    if let Some((library, code)) = compiled(source) {
+        let values = Values::parameters(&library);
+        let _ = Session::new(&library, &values).json(&code);
+    }
+}
+
+/// Any text as an expression; `None` where it has a fault.
+fn compiled(source: String) -> Option<(Library, Code)> {
     let params = params();
     let faults = Faults::new();
     let mut builder = Builder::new(Schema::of(&params), &faults);
@@ -321,13 +316,9 @@ fn compile_and_evaluate(source: String) {
     text.value = source;
     let slot = builder.expression(text, Scope::Decision);
     let mut compiled = builder.finish();
-    match compiled.take(slot) {
-        Some(code) => {
-            let values = Values::parameters(&compiled.library);
-            let _ = Session::new(&compiled.library, &values).json(&code);
-        }
-        None => assert!(faults.any_error()),
-    }
+    let code = compiled.take(slot);
+    assert_eq!(code.is_none(), faults.any_error());
+    code.map(|code| (compiled.library, code))
 }
 
 proptest! {
@@ -336,24 +327,11 @@ proptest! {
     /// Neither loading nor evaluating anything panics or aborts.
     #[test]
     fn any_text_is_an_expression_or_a_fault(source in "[a-z0-9.()\\[\\]{}!&|+*/<>='\", ?:-]{0,200}", values in any::<Vec<i64>>()) {
-        let params = params();
-        let faults = Faults::new();
-        let mut builder = Builder::new(Schema::of(&params), &faults);
-        let mut text = located("true");
-        text.value = source;
-        let slot = builder.expression(text, Scope::Decision);
-        let mut compiled = builder.finish();
-        if let Some(code) = compiled.take(slot) {
+        if let Some((library, code)) = compiled(source) {
             let request = Map::from_iter([("contacts".to_owned(), json!(values))]);
-            let facts = Facts {
-                operation: Operation::Register, request: &request, metadata: &request, statement: None, peer: None,
-                signer: None,
-                token: None,
-                remote: None,
-                client: None, software_keys: &Known::Absent, sector: &Known::Absent, now: Timestamp::from_unix_seconds(0),
-            };
-            if let Ok(values) = Values::new(&compiled.library, &compiled.library.uses(&code), &facts) {
-                let _ = Session::new(&compiled.library, &values).holds(&code);
+            let facts = Facts::of(&request, Timestamp::from_unix_seconds(0));
+            if let Ok(values) = Values::new(&library, &library.uses(&code), &facts) {
+                let _ = Session::new(&library, &values).holds(&code);
             }
         }
     }

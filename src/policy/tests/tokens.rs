@@ -18,18 +18,10 @@ fn judged(policy: &Policy, token: Option<Value>, remote: Option<&str>, claims: O
     let statement = |claims| Statement { claims: object(claims), algorithm: "PS256", key_id: "k".into(), digest };
     let statement = claims.map(statement);
     let facts = Facts {
-        operation: Operation::Register,
-        request: &nothing,
-        metadata: &nothing,
         statement: statement.as_ref(),
-        peer: None,
-        signer: None,
         token: token.as_ref(),
         remote: remote.map(|text| text.parse::<IpAddr>().unwrap()),
-        client: None,
-        software_keys: &Known::Absent,
-        sector: &Known::Absent,
-        now: NOW,
+        ..Facts::of(&nothing, NOW)
     };
     let mut trace = Trace::new();
     let judged = policy.evaluate(&facts, &mut trace);

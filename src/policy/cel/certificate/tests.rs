@@ -6,8 +6,7 @@ use serde_json::{Map, Value, json};
 use super::super::{Builder, Schema, Scope, Session, Values};
 use super::*;
 use crate::model::document::{Document, Faults};
-use crate::model::evidence::Known;
-use crate::model::facts::{Facts, Operation};
+use crate::model::facts::Facts;
 
 /// A qualified web certificate's statements: QcCompliance, QcType web, and PSP_AI granted by `GB-FCA`.
 const STATEMENTS: &[u8] = b"\x30\x4f\x30\x08\x06\x06\x04\x00\x8e\x46\x01\x01\x30\x13\x06\x06\x04\x00\x8e\x46\x01\x06\
@@ -44,18 +43,9 @@ fn value_of(source: &str, cert: Option<&Peer>, signer: Option<&Peer>) -> Result<
     };
     let authority = AuthorityName::new("eidas");
     let facts = Facts {
-        operation: Operation::Register,
-        request: &nothing,
-        metadata: &nothing,
-        statement: None,
         peer: cert.map(|peer| (peer, &authority)),
         signer: signer.map(|peer| (peer, &authority)),
-        token: None,
-        remote: None,
-        client: None,
-        software_keys: &Known::Absent,
-        sector: &Known::Absent,
-        now: Timestamp::from_unix_seconds(0),
+        ..Facts::of(&nothing, Timestamp::from_unix_seconds(0))
     };
     let values = Values::new(&compiled.library, &compiled.library.uses(&code), &facts);
     let values = values.map_err(|too_long| vec![format!("{too_long:?}")])?;

@@ -73,20 +73,7 @@ fn names_that_double_each_other_come_to_an_end() {
         let mut compiled = builder.finish();
         let codes = slots.map(|slot| compiled.take(slot).unwrap());
         let request = Map::from_iter([("client_name".to_owned(), Value::from("n".repeat(60)))]);
-        let facts = Facts {
-            operation: Operation::Register,
-            request: &request,
-            metadata: &request,
-            statement: None,
-            peer: None,
-            signer: None,
-            token: None,
-            remote: None,
-            client: None,
-            software_keys: &Known::Absent,
-            sector: &Known::Absent,
-            now: Timestamp::from_unix_seconds(0),
-        };
+        let facts = Facts::of(&request, Timestamp::from_unix_seconds(0));
         let mut uses = Uses::default();
         codes.iter().for_each(|code| uses.add(&compiled.library.uses(code)));
         let values = Values::new(&compiled.library, &uses, &facts).unwrap();
