@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::cli::{CliError, problems, read_text};
+use crate::cli::{CliError, Output, problems, read_text};
 use crate::model::document::{Document, Faults};
 use crate::policy::effective::Effective;
 use crate::policy::{Policy, Sources, packs};
@@ -110,25 +111,39 @@ fn unusable(faults: Faults) -> CliError {
     CliError::Usage(format!("the policy cannot be used\n{}", shown.trim_end()))
 }
 
-/// `--params`: each a file (TOML, or JSON where its name says so), a JSON object, or `name=value`.
-///
-/// # Errors
-/// A file that cannot be read, or a text that is none of these.
-pub fn parameters(given: &[String]) -> Result<Map<String, Value>, CliError> {
-    let mut params = Map::new();
-    for text in given {
-        let is_name = |name: &str| {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-        };
-        if let Some((name, value)) = text.split_once('=').filter(|(name, _)| is_name(name.trim())) {
-            // What is not JSON is a text: quotes are for the few texts that look like JSON.
-            let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.trim()));
-            params.insert(name.trim().to_owned(), value);
-        } else {
-            params.extend(object(text)?);
+/// What several commands may be told besides their policies.
+#[derive(Debug, Default, Args)]
+pub struct Options {
+    /// Parameters of the deployment: name=value, a JSON object, or a file (TOML or JSON); may be repeated.
+    #[arg(long, value_name = "PARAMS")]
+    pub params: Vec<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+impl Options {
+    /// All parameters; of those that are given twice the last.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a text that is none of a file, an object and a pair.
+    pub fn parameters(&self) -> Result<Map<String, Value>, CliError> {
+        let mut params = Map::new();
+        for text in &self.params {
+            let is_name = |name: &str| {
+                !name.is_empty()
+                    && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+            };
+            if let Some((name, value)) = text.split_once('=').filter(|(name, _)| is_name(name.trim())) {
+                // What is not JSON is a text: quotes are for the few texts that look like JSON.
+                let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.trim()));
+                params.insert(name.trim().to_owned(), value);
+            } else {
+                params.extend(object(text)?);
+            }
         }
+        Ok(params)
     }
-    Ok(params)
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, CliError> {
@@ -164,6 +179,7 @@ mod tests {
         let (toml, json) = (write("p.toml", "a = 1\nb = ['x']\n"), write("p.json", r#"{"b": ["y"]}"#));
         let given = [toml, json, r#"{"c": true}"#.to_owned(), "d=5m".to_owned(), "e=[1, 2]".to_owned()];
         let wanted = json!({ "a": 1, "b": ["y"], "c": true, "d": "5m", "e": [1, 2] });
+        let parameters = |params: &[String]| Options { params: params.to_vec(), ..Options::default() }.parameters();
         assert_eq!(Value::Object(parameters(&given).unwrap()), wanted);
         for wrong in ["{", "nowhere.toml"] {
             assert!(parameters(&[wrong.to_owned()]).is_err(), "{wrong}");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::chosen::{Chosen, parameters};
+use super::chosen::{Chosen, Options};
 use crate::audit::Text;
 use crate::cli::problems::{self, Style, counted};
 use crate::cli::{CliError, Output, Status, read_text};
@@ -26,12 +26,8 @@ pub struct Arguments {
     /// Cases to judge by both; without it those of NEW, or else of OLD.
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
-    /// Parameters of the deployment: name=value, a JSON object, or a file (TOML or JSON); may be repeated.
-    #[arg(long, value_name = "PARAMS")]
-    params: Vec<String>,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    options: Options,
 }
 
 const EXAMPLES: &str = "\
@@ -53,7 +49,7 @@ struct Turned {
 /// # Errors
 /// A policy or cases that cannot be used, parameters that are none.
 pub fn diff(arguments: &Arguments, out: &mut dyn Write) -> Result<Status, CliError> {
-    let params = parameters(&arguments.params)?;
+    let params = arguments.options.parameters()?;
     let (old, new) = (Chosen::find(&arguments.old)?, Chosen::find(&arguments.new)?);
     let ((old_policy, old_says), (new_policy, new_says)) = (old.effective(&params)?, new.effective(&params)?);
     let changes = crate::policy::diff::diff(&old_says, &new_says);
@@ -62,7 +58,7 @@ pub fn diff(arguments: &Arguments, out: &mut dyn Write) -> Result<Status, CliErr
         None => Vec::new(),
     };
     let is_equal = changes.is_empty() && turned.is_empty();
-    match arguments.output {
+    match arguments.options.output {
         Output::Json => {
             let changes = changes.iter().map(|change| {
                 json!({
@@ -156,7 +152,9 @@ mod tests {
         write("old.cases.toml", CASES);
         let (old, new) = (write("old.toml", OLD), write("new.toml", new));
         let mut out = Vec::new();
-        let status = diff(&Arguments { old, new, cases: None, params: Vec::new(), output }, &mut out).unwrap();
+        let status =
+            diff(&Arguments { old, new, cases: None, options: Options { output, ..Options::default() } }, &mut out)
+                .unwrap();
         (status, String::from_utf8(out).unwrap())
     }
 
@@ -191,7 +189,7 @@ mod tests {
         write("old.cases.toml", &format!("{CASES}[[case]]\nname = 'other'\nparams = {{ x = 2 }}\nexpect = 'reject'\n"));
         let (old, new) = (write("old.toml", OLD), write("new.toml", &format!("{OLD}[params]\nx = 1\n")));
         let mut out = Vec::new();
-        diff(&Arguments { old, new, cases: None, params: Vec::new(), output: Output::Text }, &mut out).unwrap();
+        diff(&Arguments { old, new, cases: None, options: Options::default() }, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         let wanted = "- other\n    was not judged: the policy cannot be used with its parameters, \
                       is refused with invalid_software_statement by statement.age\n";

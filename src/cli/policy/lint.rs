@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::chosen::{Chosen, parameters};
+use super::chosen::{Chosen, Options};
 use crate::audit::Text;
 use crate::cli::problems::{self, Style, counted};
 use crate::cli::{CliError, Output, Status};
@@ -19,12 +19,8 @@ pub struct Arguments {
     /// Files, or names of policies that come with dcrgate; without any, what is looked for is listed.
     #[arg(value_name = "POLICY")]
     policies: Vec<PathBuf>,
-    /// Parameters of the deployment: name=value, a JSON object, or a file (TOML or JSON); may be repeated.
-    #[arg(long, value_name = "PARAMS")]
-    params: Vec<String>,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    options: Options,
 }
 
 const EXAMPLES: &str = "\
@@ -44,9 +40,9 @@ Exit status: 0 nothing is found but what is accepted, 1 something is.";
 /// A policy that cannot be used, parameters that are none.
 pub fn lint(arguments: &Arguments, out: &mut dyn Write) -> Result<Status, CliError> {
     if arguments.policies.is_empty() {
-        return known(arguments.output, out);
+        return known(arguments.options.output, out);
     }
-    let params = parameters(&arguments.params)?;
+    let params = arguments.options.parameters()?;
     let mut told = Vec::new();
     let mut status = Status::Good;
     for path in &arguments.policies {
@@ -57,7 +53,7 @@ pub fn lint(arguments: &Arguments, out: &mut dyn Write) -> Result<Status, CliErr
         if !open.is_empty() {
             status = Status::Bad;
         }
-        match arguments.output {
+        match arguments.options.output {
             Output::Json => told.push(json!({
                 "policy": policy.id(), "version": policy.version(),
                 "findings": found.iter().map(as_json).collect::<Value>(),
@@ -74,7 +70,7 @@ pub fn lint(arguments: &Arguments, out: &mut dyn Write) -> Result<Status, CliErr
             }
         }
     }
-    if arguments.output == Output::Json {
+    if arguments.options.output == Output::Json {
         writeln!(out, "{:#}", Value::Array(told))?;
     }
     Ok(status)
@@ -119,7 +115,7 @@ mod tests {
         let file = home.path().join("p.toml");
         std::fs::write(&file, policy).unwrap();
         let mut out = Vec::new();
-        let arguments = Arguments { policies: vec![file], params: Vec::new(), output };
+        let arguments = Arguments { policies: vec![file], options: Options { output, ..Options::default() } };
         let status = lint(&arguments, &mut out).unwrap();
         (status, String::from_utf8(out).unwrap().replace(&format!("{}/", home.path().display()), ""))
     }
@@ -160,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_is_looked_for_is_listed() {
-        let arguments = Arguments { policies: Vec::new(), params: Vec::new(), output: Output::Text };
+        let arguments = Arguments { policies: Vec::new(), options: Options::default() };
         let mut out = Vec::new();
         assert_eq!(lint(&arguments, &mut out).unwrap(), Status::Good);
         assert!(String::from_utf8(out).unwrap().starts_with("unsigned\n    nothing in a registration is signed"));

@@ -32,7 +32,7 @@ pub enum PolicyCommand {
     New(new::Arguments),
     /// The reference page of policies, as Markdown: every gate, check, setting, fact, function and lint.
     Reference,
-    /// One policy with `extends` and parameters applied, each setting with the line that it comes from.
+    /// One policy as a file, with `extends` and parameters applied, each setting with the line that it comes from.
     Show(show::Arguments),
     /// Run the cases of policies, and see every gate, check and rule pass and fail.
     Test(test::Arguments),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::chosen::{Chosen, parameters};
+use super::chosen::{Chosen, Options};
 use super::toml;
 use crate::cli::{CliError, Output, Status};
 use crate::policy::Policy;
@@ -19,12 +19,8 @@ pub struct Arguments {
     /// A file, or the name of a policy that comes with dcrgate.
     #[arg(value_name = "POLICY")]
     policy: PathBuf,
-    /// Parameters of the deployment: name=value, a JSON object, or a file (TOML or JSON); may be repeated.
-    #[arg(long, value_name = "PARAMS")]
-    params: Vec<String>,
-    /// How to print; text is a policy file.
-    #[arg(long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    options: Options,
 }
 
 const EXAMPLES: &str = "\
@@ -38,8 +34,8 @@ Examples:
 /// A policy that cannot be used, parameters that are none.
 pub fn show(arguments: &Arguments, out: &mut dyn Write) -> Result<Status, CliError> {
     let chosen = Chosen::find(&arguments.policy)?;
-    let (policy, effective) = chosen.effective(&parameters(&arguments.params)?)?;
-    match arguments.output {
+    let (policy, effective) = chosen.effective(&arguments.options.parameters()?)?;
+    match arguments.options.output {
         Output::Text => out.write_all(text(&policy, &effective)?.as_bytes())?,
         Output::Json => writeln!(out, "{:#}", as_json(&policy, &effective))?,
     }
@@ -128,7 +124,7 @@ mod tests {
     fn of(name: &str, params: &[&str], output: Output) -> String {
         let mut out = Vec::new();
         let params = params.iter().map(|text| (*text).to_owned()).collect();
-        show(&Arguments { policy: name.into(), params, output }, &mut out).unwrap();
+        show(&Arguments { policy: name.into(), options: Options { params, output } }, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
