@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use url::Url;
 
 use super::body::Body;
+use super::connector::Connector;
 use super::profile::Profile;
 use crate::headers::verified::Dialect;
 
@@ -36,7 +35,7 @@ pub struct UpstreamSettings {
     pub dialect: Dialect,
     /// TLS towards it.
     pub tls: rustls::ClientConfig,
-    /// Limit for a TCP connection.
+    /// Limit for a connection, TLS included.
     pub connect_timeout: Duration,
     /// Limit from the request until the whole answer of a gated request, or the head of a proxied one.
     pub answer_timeout: Duration,
@@ -63,8 +62,8 @@ pub struct Upstream {
     pub(super) authority: Authority,
     pub(super) answer_timeout: Duration,
     pub(super) idle_timeout: Duration,
-    pub(super) proxied: Client<HttpsConnector<HttpConnector>, Body>,
-    pub(super) gated: Client<HttpsConnector<HttpConnector>, Body>,
+    pub(super) proxied: Client<Connector, Body>,
+    pub(super) gated: Client<Connector, Body>,
 }
 
 impl Upstream {
@@ -80,15 +79,7 @@ impl Upstream {
         };
         let host = settings.url.host_str().ok_or(ConnectError)?;
         let authority = settings.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(settings.connect_timeout));
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(settings.tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
+        let connector = Connector::new(settings.tls, settings.connect_timeout);
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).http1_max_buf_size(MAX_ANSWER_HEADERS);
         Ok(Self {

@@ -8,6 +8,7 @@
 
 mod body;
 mod connect;
+mod connector;
 mod forward;
 mod gated;
 pub mod profile;

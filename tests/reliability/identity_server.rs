@@ -1,7 +1,10 @@
 //! R3: the identity server is down, hangs, breaks off, says nonsense, or refuses.
 
+use std::net::Ipv4Addr;
+
 use dcrgate::sandbox::identity_server::Behaviour;
 use dcrgate::sandbox::statement::Signature;
+use tokio::net::TcpListener;
 
 use crate::applicant::{Answer, Applicant, soon};
 use crate::gate::Gate;
@@ -63,6 +66,31 @@ async fn r3_a_hanging_identity_server_is_504_and_nothing_is_sent_twice() {
     applicant.state(&gate.world, |draft| draft.claim("jti", "another"));
     assert_eq!(applicant.apply(gate.address).await.status, 400, "another statement of the same software");
     assert_eq!(gate.world.identity_server.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r3_an_identity_server_that_accepts_and_is_silent_in_tls_has_received_nothing() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let address = silent.local_addr().expect("an address");
+    let accepting = tokio::spawn(async move {
+        let mut connections = Vec::new();
+        while let Ok((connection, _)) = silent.accept().await {
+            connections.push(connection);
+        }
+    });
+    let gate = Gate::with(|text| {
+        let patience = "timeouts = { connect = \"100ms\" }\n\n[policies.open-finance-brasil]\n";
+        at(&text, address).replace("http://", "https://").replace("[policies.open-finance-brasil]\n", patience)
+    })
+    .await;
+    let applicant = Applicant::new(&gate.world, "silent in TLS");
+    for _ in 0..2 {
+        let answer = soon(applicant.apply(gate.address)).await;
+        assert_eq!(answer.outcome(), (502, "temporarily_unavailable"));
+        assert!(answer.description().contains("nothing was sent"), "{}", answer.description());
+        assert_eq!(record(&gate, &answer), ("not_sent".to_owned(), false));
+    }
+    accepting.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
