@@ -23,6 +23,8 @@ mod gate;
 mod headers;
 #[path = "support/http2.rs"]
 mod http2;
+#[path = "threats/keys.rs"]
+mod keys;
 #[path = "threats/paths.rs"]
 mod paths;
 #[path = "threats/pipelines.rs"]

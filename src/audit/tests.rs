@@ -129,6 +129,7 @@ fn jti(key: &str) -> Claim {
         key: key.into(),
         expires: None,
         units: 1,
+        owner: None,
         refusal: rule("statement.unused", Mode::Enforce),
     }
 }

@@ -23,6 +23,7 @@ pub mod fetch_hosts;
 mod keys_encryption;
 mod keys_set;
 mod keys_source;
+mod keys_unshared;
 mod metadata_addresses;
 mod metadata_members;
 mod metadata_sector;
@@ -126,6 +127,7 @@ pub const ALL: &[&dyn Check] = &[
     &keys_source::KeysSource,
     &keys_encryption::KeysEncryption,
     &keys_set::KeysSet,
+    &keys_unshared::KeysUnshared,
     &redirects_form::RedirectsForm,
     &redirects_statement::RedirectsStatement,
     &client_authentication::ClientAuthentication,

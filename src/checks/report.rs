@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Fault;
 use crate::model::claim::{Claim, ClaimKind};
 use crate::model::error_code::ErrorCode;
+use crate::model::id::DecisionId;
 use crate::model::time::Timestamp;
 use crate::model::trace::{Mode, Outcome, Rule};
 
@@ -110,28 +111,42 @@ impl<'r> Report<'r> {
     /// A shadow takes nothing: a conflict would refuse.
     #[must_use]
     pub fn claim(&mut self, kind: ClaimKind, parts: &[&str], expires: Option<Timestamp>) -> bool {
-        self.take(kind, &[&[self.asker.policy], parts].concat(), expires, 1)
+        self.take(kind, &[&[self.asker.policy], parts].concat(), expires, 1, None)
+    }
+
+    /// Asks for what one client of this policy has alone as long as it lives; `owner` is the registration of the
+    /// client that is updated, which may have it already.
+    #[must_use]
+    pub fn claim_of_client(&mut self, parts: &[&str], owner: Option<DecisionId>) -> bool {
+        self.take(ClaimKind::Slot, &[&[self.asker.policy], parts].concat(), None, 1, owner)
     }
 
     /// Asks for a single-use thing that is the same under every policy.
     #[must_use]
     pub fn claim_everywhere(&mut self, kind: ClaimKind, parts: &[&str], expires: Option<Timestamp>) -> bool {
-        self.take(kind, parts, expires, 1)
+        self.take(kind, parts, expires, 1, None)
     }
 
     /// Asks for one of so many units of this policy.
     #[must_use]
     pub fn claim_unit(&mut self, parts: &[&str], expires: Option<Timestamp>, units: u32) -> bool {
-        self.take(ClaimKind::Quota, &[&[self.asker.policy], parts].concat(), expires, units)
+        self.take(ClaimKind::Quota, &[&[self.asker.policy], parts].concat(), expires, units, None)
     }
 
-    fn take(&mut self, kind: ClaimKind, parts: &[&str], expires: Option<Timestamp>, units: u32) -> bool {
+    fn take(
+        &mut self,
+        kind: ClaimKind,
+        parts: &[&str],
+        expires: Option<Timestamp>,
+        units: u32,
+        owner: Option<DecisionId>,
+    ) -> bool {
         if parts.iter().any(|part| part.is_empty() || part.contains('\n')) {
             return false;
         }
         if self.rule.mode == Mode::Enforce {
             let key = parts.join("\n").into();
-            self.claims.push(Claim { kind, key, expires, units, refusal: Arc::clone(self.rule) });
+            self.claims.push(Claim { kind, key, expires, units, owner, refusal: Arc::clone(self.rule) });
         } else {
             self.untaken = true;
         }

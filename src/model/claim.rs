@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::id::DecisionId;
 use super::time::{self, Timestamp};
 
 /// What kind of thing is taken. Its release differs (a refusal by the
@@ -14,7 +15,7 @@ use super::time::{self, Timestamp};
 pub enum ClaimKind {
     /// A token's `jti`, or the whole statement where it has none: used once.
     Jti,
-    /// The one live registration of a software statement's software.
+    /// What one live client has alone: the registration of its software, or one of its keys.
     Slot,
     /// An initial access token that may be used once.
     TokenUse,
@@ -45,6 +46,8 @@ pub struct Claim {
     pub expires: Option<Timestamp>,
     /// How many decisions may hold it at the same time: 1, or the limit of a quota.
     pub units: u32,
+    /// The decision that may hold it already without being in the way: the registration of the client that is updated.
+    pub owner: Option<DecisionId>,
     /// The check or rule that asked for it; a conflict is reported under its id, code and texts.
     pub refusal: Arc<super::trace::Rule>,
 }
@@ -87,7 +90,7 @@ mod tests {
                 message: "".into(),
                 hint: None,
             });
-            Claim { kind, key: "secret".into(), expires, units, refusal }.described(now)
+            Claim { kind, key: "secret".into(), expires, units, owner: None, refusal }.described(now)
         };
         assert_eq!(said(ClaimKind::Quota, 5, Some(86_400)), "quota of 5 for 24h");
         assert_eq!(said(ClaimKind::Quota, 20, Some(3601)), "quota of 20 for 1h 1s");

@@ -175,13 +175,13 @@ fn word(value: &Value) -> Option<Arc<str>> {
 }
 
 /// Strict base64url: no padding, no white space, no bits that mean nothing (RFC 7515 §2).
-fn number(members: &Map<String, Value>, name: &str) -> Option<(Vec<u8>, Arc<str>)> {
+pub(super) fn number(members: &Map<String, Value>, name: &str) -> Option<(Vec<u8>, Arc<str>)> {
     let text = members.get(name)?.as_str()?;
     Some((URL_SAFE_NO_PAD.decode(text).ok()?, Arc::from(text)))
 }
 
 /// Without leading zeros, which RFC 7518 §6.3.1.1 forbids, some implementations add and aws-lc refuses; and its bits.
-fn unsigned(number: &[u8]) -> (Arc<str>, usize) {
+pub(super) fn unsigned(number: &[u8]) -> (Arc<str>, usize) {
     let number = number.iter().position(|byte| *byte != 0).and_then(|first| number.get(first..)).unwrap_or_default();
     let spare = number.first().map_or(0, |byte| byte.leading_zeros() as usize);
     (URL_SAFE_NO_PAD.encode(number).into(), number.len() * 8 - spare)

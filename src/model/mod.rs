@@ -25,5 +25,6 @@ pub mod revocation_list;
 pub mod route_path;
 pub mod sector;
 pub mod statement;
+pub mod thumbprint;
 pub mod time;
 pub mod trace;

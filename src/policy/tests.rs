@@ -19,6 +19,7 @@ mod metadata;
 mod sector;
 mod signed_requests;
 mod tokens;
+mod unshared;
 
 const HEAD: &str = "id = 'p'\nversion = '1'\ntitle = 't'\nspec = 's'\n";
 

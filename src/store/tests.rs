@@ -19,6 +19,7 @@ mod decisions;
 mod disk;
 mod ledger;
 mod quotas;
+mod slots;
 
 #[derive(Debug)]
 struct TestClock(AtomicI64);
@@ -135,5 +136,5 @@ fn claim(kind: ClaimKind, key: &str, expires: Option<Timestamp>) -> Claim {
         message: "the statement was used before".into(),
         hint: None,
     };
-    Claim { kind, key: key.into(), expires, units: 1, refusal: Arc::new(rule) }
+    Claim { kind, key: key.into(), expires, units: 1, owner: None, refusal: Arc::new(rule) }
 }

@@ -12,6 +12,7 @@ use crate::model::digest::Digest;
 use crate::model::id::DecisionId;
 use crate::model::time::Timestamp;
 use crate::store::chain::{Head, Link};
+use crate::store::change::BindingChange;
 use crate::store::error::StoreError;
 use crate::store::operation::{
     Abandoned, Closing, Effect, Entry, EntryEvent, Interruption, Opening, Operation, Release, Stored,
@@ -109,6 +110,10 @@ impl Book<'_> {
         claims::release(self.connection, taken, &decision, closing.release)?;
         if let Some(change) = &closing.binding {
             bindings::change(self.connection, change)?;
+            if let BindingChange::Updated(binding) = change {
+                let held = opened.claims.iter().map(|(kind, key)| (*kind, key));
+                claims::settle(self.connection, held, &decision, binding)?;
+            }
         }
         match &closing.answer {
             Some(answer) => {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::apply::decision_id;
+use crate::model::binding::Binding;
 use crate::model::claim::{Claim, ClaimKind};
 use crate::model::id::DecisionId;
 use crate::model::time::Timestamp;
@@ -46,7 +47,7 @@ fn take_single(connection: &Connection, claim: &Claim, decision: &str, at: Times
     let holder: String = connection
         .prepare_cached("SELECT decision FROM claims WHERE kind = $1 AND key = $2 AND unit = 0")?
         .query_row(params![kind, &*claim.key], |row| row.get(0))?;
-    if holder == decision {
+    if holder == decision || claim.owner.is_some_and(|owner| owner.to_string() == holder) {
         return Ok(Take::Taken);
     }
     // One that has expired and was not purged yet is free.
@@ -120,6 +121,31 @@ fn insert(
         )?
         .execute(params![claim.kind.as_str(), &*claim.key, unit, decision, expires, at.unix_micros()])?;
     Ok(rows == 1)
+}
+
+/// Gives what an update took for its client to the registration of that client, which holds all that the client
+/// keeps; frees it where the client was deleted meanwhile.
+pub(super) fn settle<'c>(
+    connection: &Connection,
+    claims: impl Iterator<Item = (ClaimKind, &'c Arc<str>)>,
+    decision: &str,
+    client: &Binding,
+) -> Result<(), StoreError> {
+    let registration = client.decision.to_string();
+    for (kind, key) in claims.filter(|(kind, _)| *kind == ClaimKind::Slot) {
+        let rows = connection
+            .prepare_cached(
+                "UPDATE claims SET decision = $1 WHERE kind = $2 AND key = $3 AND decision = $4
+                 AND EXISTS (SELECT 1 FROM bindings WHERE upstream = $5 AND client_id = $6 AND decision = $1)",
+            )?
+            .execute(params![registration, kind.as_str(), &**key, decision, client.upstream, client.client_id])?;
+        if rows == 0 {
+            connection
+                .prepare_cached("DELETE FROM claims WHERE kind = $1 AND key = $2 AND decision = $3")?
+                .execute(params![kind.as_str(), &**key, decision])?;
+        }
+    }
+    Ok(())
 }
 
 /// Gives back what the decision holds of these claims, as far as the release frees their kind.
