@@ -81,6 +81,7 @@ pub(crate) const HOMES: &[Home] = &[
     ),
     home("hyper_rustls", &["src/upstream/"], "TLS towards the identity server"),
     home("hyper_util", &["src/upstream/", "src/server/", "src/sandbox/"], "as hyper"),
+    home("tower_service", &["src/upstream/"], "the trait of connectors towards the identity server"),
     home("jiff", &["src/model/"], "times are printed and parsed by the model"),
     home("jsonwebtoken", &["src/jose/"], "it ignores crit and typ: the strict reader stands before it"),
     home("mimalloc", &["src/main.rs"], "the program chooses its allocator, the library does not"),
