@@ -10,7 +10,7 @@
 //! 6  main.rs
 //! 5  cli/  server/  sandbox/  config/              surfaces: talk to people and sockets
 //! 4  pipeline/                                     the order, and the only table from error to HTTP
-//! 3  tls/  jose/  upstream/  audit/  bindings/     one outside thing each
+//! 3  tls/  jose/  oauth/  upstream/  audit/  bindings/   one outside thing each
 //! 2  net/  store/                                  bounded outbound HTTP; SQL
 //! 1  headers/ -> policy/ -> checks/                pure rules: no async, no I/O, no clock
 //! 0  model/                                        words: data, ids, names, evidence
@@ -40,10 +40,11 @@
 //! |---|---|---|
 //! | [`model`] | the words of the field as types | opens a socket or a file |
 //! | [`checks`], [`policy`], [`headers`] | pure rules over facts | wait, read a clock, know HTTP status |
-//! | [`net`] | one bounded GET | follows a redirect or an ambient proxy |
+//! | [`net`] | one bounded GET or POST | follows a redirect or an ambient proxy |
 //! | [`store`] | whole operations on SQLite | knows what a record says |
 //! | [`tls`] | authorities, possession, server certificates | decides about a request |
 //! | [`jose`] | compact tokens, keys, key sets | fetches what a token names |
+//! | [`oauth`] | a client of authorization servers | takes silence for consent |
 //! | [`upstream`] | the identity server | sends what nobody admitted |
 //! | [`audit`], [`bindings`] | the ledger, ownership | keep a token or a body |
 //! | [`pipeline`] | the order | knows SQL, TOML or sockets |
@@ -61,6 +62,7 @@ pub mod headers;
 pub mod jose;
 pub mod model;
 pub mod net;
+pub mod oauth;
 pub mod pipeline;
 pub mod policy;
 pub mod sandbox;

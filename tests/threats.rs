@@ -7,6 +7,8 @@
 mod allow_list;
 #[path = "threats/answers.rs"]
 mod answers;
+#[path = "support/asked.rs"]
+mod asked;
 #[path = "threats/bodies.rs"]
 mod bodies;
 #[path = "threats/catch_all.rs"]
@@ -23,6 +25,8 @@ mod gate;
 mod headers;
 #[path = "support/http2.rs"]
 mod http2;
+#[path = "threats/introspection.rs"]
+mod introspection;
 #[path = "threats/keys.rs"]
 mod keys;
 #[path = "threats/paths.rs"]

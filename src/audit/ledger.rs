@@ -4,6 +4,7 @@
 //! error, and nothing was sent. A closing that does not is kept in memory and
 //! tried again behind the caller's back, for as long as the process lives.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,6 +121,11 @@ impl Ledger {
             self.strangers.count(record.time);
         }
         room
+    }
+
+    /// Whether one more refusal of a stranger at this address would be recorded.
+    pub fn has_room_for_address(&self, address: IpAddr) -> bool {
+        self.strangers.has_room(address, Instant::now())
     }
 
     /// Counts a refusal of a stranger against the rate that was recorded by opening.

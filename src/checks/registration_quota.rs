@@ -148,7 +148,7 @@ pub(crate) fn full(over_a_window: bool) -> (ErrorCode, Fault) {
 impl Quota {
     /// What names the party, and its name.
     fn party(&self, facts: &Facts<'_>, report: &Report<'_>) -> (&'static str, Option<String>) {
-        let claim = |name: &str| facts.token?.get(name)?.as_str();
+        let claim = |name: &str| facts.token?.claims.get(name)?.as_str();
         match self.per {
             Per::Policy => ("policy", Some(ALL.to_owned())),
             Per::Certificate => ("certificate", facts.peer.map(|(peer, _)| peer.certificate.thumbprint.to_string())),
@@ -156,7 +156,8 @@ impl Quota {
             Per::Software => ("software", report.asker().software.map(str::to_owned)),
             // RFC 9068 §2.2 wants both; an issuer that gives no `sub` names the client that asked for the token.
             Per::Token => {
-                let issuer = facts.token.and_then(|token| token.get("iss")).and_then(Value::as_str).unwrap_or("-");
+                let issuer =
+                    facts.token.and_then(|token| token.claims.get("iss")).and_then(Value::as_str).unwrap_or("-");
                 let holder =
                     claim("sub").map(|sub| ("sub", sub)).or_else(|| claim("client_id").map(|id| ("client_id", id)));
                 let holder = holder.filter(|(_, name)| !name.is_empty());

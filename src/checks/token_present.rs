@@ -60,7 +60,7 @@ impl Judge for Present {
             return report.fail(Failure::of(MISSING));
         };
         let Some(wanted) = &self.scope else { return };
-        let granted = token.get("scope").and_then(Value::as_str).unwrap_or_default();
+        let granted = token.claims.get("scope").and_then(Value::as_str).unwrap_or_default();
         if !granted.split(' ').any(|word| word == wanted) {
             report.fail(Failure::of(NARROW).code(ErrorCode::InsufficientScope).detail(granted));
         }

@@ -24,7 +24,7 @@ const NAMELESS: Fault = Fault {
 
 static ABOUT: About = About {
     id: "token.single-use",
-    summary: "an initial access token, known by iss and jti, is used once, under whichever policy",
+    summary: "an initial access token, known by iss and jti or as a whole where introspection tells none, is used once, under whichever policy",
     clause: "RFC 7519 4.1.7",
     error: ErrorCode::InvalidToken,
     field: None,
@@ -57,11 +57,24 @@ impl Judge for SingleUse {
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
         // Whether there has to be a token is for `token.present` and the route to say.
         let Some(token) = facts.token else { return };
-        let text = |name: &str| token.get(name).and_then(Value::as_str);
-        let exp = token.get("exp").and_then(Value::as_i64).map(Timestamp::from_unix_seconds);
-        let jti = text("jti").filter(|jti| jti.len() <= MAX_JTI).unwrap_or_default();
-        let parts = [text("iss").unwrap_or("-"), jti];
-        if !report.claim_everywhere(ClaimKind::TokenUse, &parts, exp.map(|exp| exp.plus(LINGER))) {
+        let text = |name: &str| token.claims.get(name).and_then(Value::as_str);
+        // Without an end it stays used for good.
+        let exp = token.claims.get("exp").and_then(Value::as_i64).map(Timestamp::from_unix_seconds);
+        let expires = exp.map(|exp| exp.plus(LINGER));
+        let issuer = text("iss").unwrap_or("-");
+        let claimed = match (token.claims.get("jti"), token.fingerprint) {
+            // What is told of a token need not name it (RFC 7662 §2.2): then it names itself.
+            (None, Some(fingerprint)) => report.claim_everywhere(
+                ClaimKind::TokenUse,
+                &[issuer, "fingerprint", &fingerprint.to_string()],
+                expires,
+            ),
+            _ => {
+                let jti = text("jti").filter(|jti| jti.len() <= MAX_JTI).unwrap_or_default();
+                report.claim_everywhere(ClaimKind::TokenUse, &[issuer, jti], expires)
+            }
+        };
+        if !claimed {
             report.fail(Failure::of(NAMELESS));
         }
     }

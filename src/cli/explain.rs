@@ -25,8 +25,8 @@ use crate::model::json as strict;
 use crate::model::key::KeySet;
 use crate::model::peer::{Judgement, Peer, Revocation, Trusted};
 use crate::model::sector::Sector;
-use crate::model::statement::Signed;
 use crate::model::time::Timestamp;
+use crate::model::token::{AccessToken, Vouched};
 use crate::model::trace::{Mode, Outcome, Step};
 use crate::pipeline::answer::Refusal;
 use crate::pipeline::decide::{self, Decision, Question, decide};
@@ -220,8 +220,8 @@ fn evidence(
         let claims =
             strict::object(read_text(path)?.as_bytes(), &strict::REQUEST).map_err(|fault| unusable(path, &fault))?;
         let digest = Digest::of(Value::Object(claims.clone()).to_string().as_bytes());
-        let given = Signed { claims, algorithm: "given", key_id: "given".into(), digest };
-        evidence.token = Known::Value(Token::Signed(Arc::new(given)));
+        let given = AccessToken { claims, vouched: Vouched::Signed, digest };
+        evidence.token = Known::Value(Token::Vouched(Arc::new(given)));
     }
     Ok(evidence)
 }

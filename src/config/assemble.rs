@@ -12,7 +12,7 @@ use http::uri::PathAndQuery;
 use tokio_util::task::TaskTracker;
 
 use super::routes::RouteKind as Written;
-use super::selection::{Entry, InitialToken, PolicyChoice};
+use super::selection::{Entry, PolicyChoice};
 use super::{Settings, listeners as written};
 use crate::headers::forwarded::PublicBase;
 use crate::jose::{KeySets, SoftwareKeys};
@@ -21,7 +21,7 @@ use crate::model::time::Clock;
 use crate::pipeline::routes::{Choice, Host, PolicyUse, ProxyRoute, RegistrationRoute, Route, RouteKind, Routes};
 use crate::pipeline::snapshot::{GatedLimits, Recording, Snapshot};
 use crate::pipeline::tally::Tallies;
-use crate::pipeline::token::TokenRule;
+use crate::pipeline::token::Issuer;
 use crate::policy::effective::Effective;
 use crate::policy::{Policy, Signer, lint};
 use crate::tls;
@@ -29,6 +29,7 @@ use crate::upstream::{PublicRoute, Upstream};
 
 mod client_auth;
 mod listeners;
+mod tokens;
 mod trust;
 
 pub use listeners::{HttpLimits, ListenerPlan, TlsPlan};
@@ -55,10 +56,12 @@ pub fn assemble(
     faults: &Faults,
 ) -> Option<Assembled> {
     let authorities = Arc::new(trust::authorities(settings, faults));
-    let fetcher = trust::fetcher(settings, faults);
+    let fetch = trust::fetch_settings(settings, faults);
+    let fetcher = fetch.as_ref().and_then(|fetch| trust::fetcher(fetch, faults));
+    let issuers = fetch.as_ref().map(|fetch| tokens::issuers(settings, fetch, faults)).unwrap_or_default();
     // Without a recording nothing is judged: these are counted by nobody.
     let tallies = recording.as_ref().map_or_else(Arc::default, |recording| Arc::clone(&recording.tallies));
-    let routes = routes(settings, &tallies, faults);
+    let routes = routes(settings, &issuers, &tallies, faults);
     let plans = listeners::plans(settings, &authorities, clock, faults);
     let fetcher = fetcher.filter(|_| !faults.any_error())?;
     let snapshot = Snapshot {
@@ -111,7 +114,7 @@ fn counted(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
-fn routes(settings: &Settings, tallies: &Tallies, faults: &Faults) -> Routes {
+fn routes(settings: &Settings, issuers: &BTreeMap<&str, Arc<Issuer>>, tallies: &Tallies, faults: &Faults) -> Routes {
     let hosts = settings.hosts.iter().filter_map(|(name, host)| Some((name.as_str().into(), host_of(host, faults)?)));
     let mut routes = Routes::new(hosts.collect());
     let upstreams: BTreeMap<&str, Arc<Upstream>> = settings
@@ -136,7 +139,7 @@ fn routes(settings: &Settings, tallies: &Tallies, faults: &Faults) -> Routes {
                 let token = match &registration.token {
                     None => None,
                     Some(wanted) => {
-                        let Some(rule) = token_rule(settings, wanted) else { continue };
+                        let Some(rule) = tokens::rule(issuers, wanted) else { continue };
                         Some(rule)
                     }
                 };
@@ -203,12 +206,6 @@ fn policy_uses(
             entries.iter().filter_map(|entry| named(&entry.policy, choice(entry))).collect()
         }
     }
-}
-
-/// What a route asks of its tokens; the settings that it names are there, or a fault was told.
-fn token_rule(settings: &Settings, wanted: &InitialToken) -> Option<TokenRule> {
-    let issuer = Arc::clone(settings.tokens.get(&wanted.issuer)?);
-    Some(TokenRule { issuer, required: wanted.required, forward: wanted.forward })
 }
 
 /// The key set that plays the role which the policy names.

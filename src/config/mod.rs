@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `[listeners.NAME]`, `[hosts."NAME"]` | [`listeners`] |
 //! | `[authorities.NAME]`, `[key_sets.NAME]`, `[fetch]` | [`trust`] |
-//! | `[tokens.NAME]` | [`tokens`] |
+//! | `[tokens.NAME]` | [`tokens`], with [`clients`] |
 //! | `[upstreams.NAME]` | [`upstreams`] |
 //! | `[policies.NAME]` | [`policies`] |
 //! | `[[routes]]` | [`routes`] and [`selection`], with the paths of `model::route_path` |
@@ -22,15 +22,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::model::digest::Digest;
 use crate::model::document::{Document, Faults, Located, Problem, Section};
 use crate::model::id::AuthorityName;
 use crate::model::route_path::{PathPattern, ReservedPaths};
-use crate::pipeline::token::Issuer;
 
 mod assemble;
+pub mod clients;
 mod consistency;
 mod cors;
 pub mod files;
@@ -60,6 +59,7 @@ use names::Names;
 use policies::Policy;
 use records::{Audit, Log, Store};
 use routes::Route;
+use tokens::Token;
 use trust::{Authority, Fetch, KeySet};
 use upstreams::Upstream;
 
@@ -75,7 +75,7 @@ pub struct Settings {
     /// By name.
     pub key_sets: BTreeMap<String, KeySet>,
     /// By name.
-    pub tokens: BTreeMap<String, Arc<Issuer>>,
+    pub tokens: BTreeMap<String, Token>,
     /// How directories are reached.
     pub fetch: Fetch,
     /// By name.
@@ -158,7 +158,7 @@ impl Settings {
             hosts: listeners::hosts(sections.hosts),
             authorities: trust::authorities(sections.authorities, &from, faults),
             key_sets: trust::key_sets(sections.key_sets, &from, &fetch),
-            tokens: tokens::tokens(sections.tokens, &from),
+            tokens: tokens::tokens(sections.tokens, &from, &fetch),
             fetch,
             upstreams: upstreams::upstreams(sections.upstreams, &from),
             policies,

@@ -272,6 +272,7 @@ fn with_defaults(sample: &str) -> String {
 fn the_deployed_sample_shows_every_key() {
     let sources = [
         include_str!("mod.rs"),
+        include_str!("clients.rs"),
         include_str!("cors.rs"),
         include_str!("files.rs"),
         include_str!("limits.rs"),

@@ -1,28 +1,54 @@
-//! `[tokens.NAME]`: who issues initial access tokens (RFC 7591 §3), as JWTs of RFC 9068.
+//! `[tokens.NAME]`: who issues initial access tokens (RFC 7591 §3): as JWTs of RFC 9068, or as anything that it tells
+//! of by introspection (RFC 7662).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
 use super::Reading;
+use super::clients::{ServerClient, server_client};
+use super::trust::Fetch;
 use super::values::{self, MINUTE};
 use crate::jose::Algorithm;
 use crate::model::document::{Located, Section};
-use crate::pipeline::token::Issuer;
+use crate::pipeline::token::Terms;
+
+/// An issuer of initial access tokens.
+#[derive(Debug)]
+pub struct Token {
+    /// How it vouches for them.
+    pub verification: Verification,
+    /// What each of them says.
+    pub terms: Terms,
+}
+
+/// How an issuer vouches for its tokens.
+#[derive(Debug)]
+pub enum Verification {
+    /// It signs them.
+    KeySet {
+        /// Name of the key set that holds its keys.
+        key_set: String,
+        /// Accepted signature algorithms. Default PS256 and ES256; `none` and HMAC cannot be named.
+        algorithms: Vec<Algorithm>,
+    },
+    /// It is asked about each.
+    Introspection(Box<ServerClient>),
+}
 
 /// Reads every `[tokens.NAME]`.
 pub(super) fn tokens(
     sections: Vec<(Located<String>, Section<'_>)>,
     from: &Reading<'_>,
-) -> BTreeMap<String, Arc<Issuer>> {
-    sections.into_iter().filter_map(|(name, section)| Some((name.value, Arc::new(issuer(section, from)?)))).collect()
+    fetch: &Fetch,
+) -> BTreeMap<String, Token> {
+    sections.into_iter().filter_map(|(name, section)| Some((name.value, token(section, from, fetch)?))).collect()
 }
 
-fn issuer(section: Section<'_>, from: &Reading<'_>) -> Option<Issuer> {
+fn token(section: Section<'_>, from: &Reading<'_>, fetch: &Fetch) -> Option<Token> {
     let faults = section.faults();
-    let key_set = section.required_text("key_set").and_then(|name| from.key_sets.refer(name, faults));
+    let verification = verification(&section, from, fetch);
     let issuer = section.required_text("issuer").and_then(|text| {
         let url = Url::parse(&text.value).is_ok_and(|url| url.has_host() && url.query().is_none());
         if !url || text.value.contains(char::is_whitespace) {
@@ -32,7 +58,9 @@ fn issuer(section: Section<'_>, from: &Reading<'_>) -> Option<Issuer> {
         }
         Some(text.value)
     });
-    section.require("audience");
+    if !section.has("introspection") {
+        section.require("audience");
+    }
     let audience = section.texts("audience").map(|names| {
         if names.is_empty() || names.iter().any(|name| name.value.is_empty()) {
             let help = "name the registration endpoint as the issuer knows it: a token for others is refused";
@@ -41,7 +69,6 @@ fn issuer(section: Section<'_>, from: &Reading<'_>) -> Option<Issuer> {
         }
         names.into_iter().map(|name| name.value).collect()
     });
-    let algorithms = algorithms(&section);
     let scope = section.text("scope");
     if let Some(scope) = &scope
         && !is_scope_word(&scope.value)
@@ -51,14 +78,27 @@ fn issuer(section: Section<'_>, from: &Reading<'_>) -> Option<Issuer> {
     let mut skew = MINUTE;
     values::duration(&section, "skew", Duration::ZERO..=5 * MINUTE, &mut skew);
     section.finish();
-    Some(Issuer {
-        key_set: key_set?,
-        issuer: issuer?,
-        audience: audience?,
-        algorithms,
-        scope: scope.map_or_else(|| "dcr".to_owned(), |scope| scope.value),
-        skew,
-    })
+    let audience = audience.unwrap_or_default();
+    let scope = scope.map_or_else(|| "dcr".to_owned(), |scope| scope.value);
+    Some(Token { verification: verification?, terms: Terms { issuer: issuer?, audience, scope, skew } })
+}
+
+fn verification(section: &Section<'_>, from: &Reading<'_>, fetch: &Fetch) -> Option<Verification> {
+    let faults = section.faults();
+    if section.has("key_set") == section.has("introspection") {
+        let help = "signed tokens have a `key_set`, others an `introspection` endpoint";
+        let message = "an issuer of tokens has either `key_set` or `introspection`";
+        faults.error(Some(&section.place()), message, Some(help.to_owned()));
+    }
+    let key_set = section.text("key_set").and_then(|name| from.key_sets.refer(name, faults));
+    let introspection = section.section("introspection").and_then(|section| server_client(section, from, fetch));
+    if section.has("introspection") && section.has("algorithms") {
+        let place = section.place_of_key("algorithms");
+        faults.error(Some(&place), "`algorithms` has no meaning where the issuer is asked", None);
+    }
+    let algorithms = algorithms(section);
+    let signed = key_set.map(|key_set| Verification::KeySet { key_set, algorithms });
+    signed.or(introspection.map(Box::new).map(Verification::Introspection))
 }
 
 fn algorithms(section: &Section<'_>) -> Vec<Algorithm> {
@@ -93,8 +133,10 @@ pub(super) fn is_scope_word(text: &str) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use crate::config::clients::Credential;
     use crate::config::selection::{Entry, InitialToken, PolicyChoice};
     use crate::config::tests::{Folder, GOOD};
+    use crate::config::tokens::Verification;
     use crate::jose::Algorithm;
     use crate::model::id::AuthorityName;
 
@@ -114,9 +156,13 @@ mod tests {
         let token = settings.routes[0].registration().unwrap().token.as_ref();
         assert_eq!(token, Some(&InitialToken { required: true, issuer: "idp".to_owned(), forward: true }));
         let idp = &settings.tokens["idp"];
-        assert_eq!((&*idp.issuer, &*idp.scope, idp.skew), ("https://idp.example", "dcr", Duration::from_secs(60)));
-        assert_eq!(idp.audience, ["https://gate.example/register"]);
-        assert_eq!(idp.algorithms, [Algorithm::PS256, Algorithm::ES256]);
+        assert_eq!(
+            (&*idp.terms.issuer, &*idp.terms.scope, idp.terms.skew),
+            ("https://idp.example", "dcr", Duration::from_secs(60))
+        );
+        assert_eq!(idp.terms.audience, ["https://gate.example/register"]);
+        let Verification::KeySet { key_set, algorithms } = &idp.verification else { panic!("{idp:?}") };
+        assert_eq!((&**key_set, &**algorithms), ("directory", &[Algorithm::PS256, Algorithm::ES256][..]));
 
         let without = "initial_access_token = \"optional\"\n";
         assert_eq!(
@@ -185,6 +231,81 @@ mod tests {
             [
                 "30: `issuer` is not the URL of an issuer (write it exactly as tokens have it in `iss`, such as \"https://idp.example\")"
             ]
+        );
+    }
+
+    #[test]
+    fn an_issuer_is_asked_with_credentials_that_stay_secret() {
+        let asked = "initial_access_token = \"required\"\ntokens = \"idp\"\n";
+        let section = |client: &str| {
+            let endpoint = format!("introspection = {{ {client} }}\n");
+            TOKENS.replace("key_set = \"directory\"\n", &endpoint)
+        };
+        let found = |client: &str| problems(asked, &section(client));
+        let secret =
+            "url = \"https://idp.example/introspect\", client_id = \"gate\", client_secret = { file = \"idp.key\" }";
+        let folder = Folder::with(&format!("{GOOD}{asked}{}", section(secret)));
+        folder.write("idp.key", "hunter2\n");
+        assert_eq!(folder.problems(), [""; 0]);
+        let settings = folder.settings();
+        let Verification::Introspection(client) = &settings.tokens["idp"].verification else { panic!() };
+        let Credential::Secret(secret) = &client.credential else { panic!() };
+        assert_eq!(
+            (client.url.as_str(), &*client.client_id, secret.expose()),
+            ("https://idp.example/introspect", "gate", &b"hunter2"[..])
+        );
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        assert_eq!(
+            found(
+                "url = \"https://idp.example/\", client_id = \"gate\", identity = { certificate = \"chain.pem\", key = { file = \"server.key\" } }"
+            ),
+            [""; 0]
+        );
+        let either = "29: a client has either `client_secret` or `identity` (client_secret = { file = \"…\" }, or \
+                      identity = { certificate = \"…\", key = { file = \"…\" } })";
+        let key = "client_secret = { env = \"TEST_KEY\" }";
+        for (client, expected) in [
+            ("url = \"https://idp.example/\", client_id = \"gate\"".to_owned(), either),
+            (format!("url = \"https://idp.example/\", client_id = \"\", {key}"), "29: `client_id` is empty"),
+            (format!("client_id = \"gate\", {key}"), "29: `url` is missing in `tokens.idp.introspection`"),
+            (format!("url = \"https://idp.example/\", {key}"), "29: `client_id` is missing in `tokens.idp.introspection`"),
+            (
+                format!("url = \"http://idp.example/\", client_id = \"gate\", {key}"),
+                "29: credentials travel to this `url`: it has to be https (http only to this machine, without a proxy)",
+            ),
+            (
+                "url = \"http://127.0.0.1/\", client_id = \"gate\", identity = { certificate = \"chain.pem\", key = { file = \"server.key\" } }".to_owned(),
+                "29: `identity` has no meaning for an http URL",
+            ),
+            (format!("url = \"https://idp.example/\", client_id = \"gate\", {key}, user = \"x\""), "29: unknown key `user`"),
+            (
+                "url = \"https://idp.example/\", client_id = \"gate\", client_secret = \"hunter2\"".to_owned(),
+                "-: line 29: `tokens.idp.introspection.client_secret` holds a secret in the file itself (write `{ file = \"…\" }` or `{ env = \"…\" }`)",
+            ),
+        ] {
+            assert_eq!(found(&client), [expected], "{client}");
+        }
+        let folder = Folder::with(&format!(
+            "{GOOD}{asked}{}",
+            section("url = \"https://idp.example/\", client_id = \"gate\", client_secret = { file = \"idp.key\" }")
+        ));
+        folder.write("idp.key", "two\nlines");
+        assert_eq!(folder.problems(), ["29: this secret cannot be used (a secret is one line of ASCII)"]);
+        let good = section(&format!("url = \"https://idp.example/\", client_id = \"gate\", {key}"));
+        assert_eq!(problems(asked, &good.replace("audience = \"https://gate.example/register\"\n", "")), [""; 0]);
+        assert_eq!(
+            problems(asked, &format!("{good}algorithms = \"PS256\"\n")),
+            ["32: `algorithms` has no meaning where the issuer is asked"]
+        );
+        assert_eq!(
+            problems(asked, &format!("{good}key_set = \"directory\"\n")),
+            ["28: an issuer of tokens has either `key_set` or `introspection` \
+              (signed tokens have a `key_set`, others an `introspection` endpoint)"]
+        );
+        let listed = format!("{good}[fetch]\nhosts = [\"keys.example\"]\n");
+        assert_eq!(
+            problems(asked, &listed),
+            ["29: this host is not on the list of `[fetch]` (add \"idp.example\" to `hosts` in `[fetch]`)"]
         );
     }
 

@@ -195,6 +195,11 @@ fn may_ask(url: &Located<Url>, fetch: &Fetch, faults: &Faults) -> bool {
         );
         return false;
     }
+    is_listed(url, fetch, faults)
+}
+
+/// Whether `[fetch]` lets us ask this host.
+pub(super) fn is_listed(url: &Located<Url>, fetch: &Fetch, faults: &Faults) -> bool {
     let host = url.value.host_str().unwrap_or_default();
     let allowed = fetch.hosts.as_ref().is_none_or(|hosts| hosts.iter().any(|allowed| allowed == host));
     if !allowed {

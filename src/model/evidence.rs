@@ -10,7 +10,7 @@ use super::binding::Binding;
 use super::key::{Jwk, KeySet};
 use super::peer::{Judgement, Peer};
 use super::sector::KnownSector;
-use super::statement::Signed;
+use super::token::AccessToken;
 
 /// An optional value whose absence says why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,8 @@ impl<T> Known<T> {
 /// What was sent as an initial access token.
 #[derive(Clone, Debug)]
 pub enum Token {
-    /// A key of the issuer signed it; nothing is said of its claims yet.
-    Signed(Arc<Signed>),
+    /// Its issuer vouches for it; nothing is said of its claims yet.
+    Vouched(Arc<AccessToken>),
     /// It is not a token of the issuer, and why: for the audit, never a part of it.
     Refused(Arc<str>),
 }
@@ -49,7 +49,7 @@ pub struct Evidence {
     /// [`Known::Absent`] when the client showed none.
     pub peer: Known<(Arc<Peer>, Arc<Judgement>)>,
     /// The initial access token (RFC 7591 §3); [`Known::Absent`] when none was sent,
-    /// [`Known::Unavailable`] when the issuer's keys cannot be had.
+    /// [`Known::Unavailable`] when the issuer's keys cannot be had, or it cannot be asked.
     pub token: Known<Token>,
     /// The directory's key that the statement's header names.
     /// [`Known::Absent`]: no key of the set fits; [`Known::Unavailable`]: no usable set.

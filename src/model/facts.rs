@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value};
 
 use super::binding::Binding;
+use super::digest::Digest;
 use super::evidence::Known;
 use super::id::AuthorityName;
 use super::key::KeySet;
@@ -12,6 +13,7 @@ use super::peer::Peer;
 use super::sector::KnownSector;
 use super::statement::Statement;
 use super::time::Timestamp;
+use super::token::AccessToken;
 use std::sync::Arc;
 
 /// What is asked for.
@@ -39,6 +41,28 @@ impl Operation {
     }
 }
 
+/// What is known of an initial access token that is valid here.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenFacts<'a> {
+    /// What its issuer says of it.
+    pub claims: &'a Map<String, Value>,
+    /// Of one whose claims were told by introspection: names it where it has no `jti`.
+    pub fingerprint: Option<&'a Digest>,
+}
+
+/// Claims by themselves, as cases of policies give them.
+impl<'a> From<&'a Map<String, Value>> for TokenFacts<'a> {
+    fn from(claims: &'a Map<String, Value>) -> Self {
+        Self { claims, fingerprint: None }
+    }
+}
+
+impl<'a> From<&'a AccessToken> for TokenFacts<'a> {
+    fn from(token: &'a AccessToken) -> Self {
+        Self { claims: &token.claims, fingerprint: token.fingerprint() }
+    }
+}
+
 /// What a check or a rule may look at.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
@@ -54,8 +78,8 @@ pub struct Facts<'a> {
     pub peer: Option<(&'a Peer, &'a AuthorityName)>,
     /// The trusted certificate that signed the statement, where the policy has certificates do so, and its authority.
     pub signer: Option<(&'a Peer, &'a AuthorityName)>,
-    /// Claims of the initial access token.
-    pub token: Option<&'a Map<String, Value>>,
+    /// The initial access token.
+    pub token: Option<TokenFacts<'a>>,
     /// The address that the request came from; `None` where a decision is made without a connection.
     pub remote: Option<IpAddr>,
     /// The client's binding, on an update.

@@ -27,4 +27,5 @@ pub mod sector;
 pub mod statement;
 pub mod thumbprint;
 pub mod time;
+pub mod token;
 pub mod trace;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, Proxy, redirect};
+use reqwest::{Client, ClientBuilder, Proxy, Response, redirect};
 use rustls_pki_types::CertificateDer;
 use url::{Host, Url};
 
@@ -100,22 +100,10 @@ impl Fetcher {
     pub fn new(settings: &FetchSettings) -> Result<Self, FetchError> {
         let private_hosts: Arc<[String]> = settings.private_hosts.iter().map(|host| plain(host)).collect();
         let tls = fetch_config(&settings.roots).map_err(|fault| FetchError::Settings(fault.to_string()))?;
-        let builder = || {
-            Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                .redirect(redirect::Policy::none())
-                .referer(false)
-                .no_proxy()
-                .http1_only()
-                .pool_max_idle_per_host(0)
-                .user_agent(concat!("dcrgate/", env!("CARGO_PKG_VERSION")))
-        };
-        let built =
-            |client: reqwest::ClientBuilder| client.build().map_err(|fault| FetchError::Settings(with_causes(&fault)));
+        let builder = || bounded(tls.clone()).pool_max_idle_per_host(0);
         let (open, guarded) = match &settings.proxy {
             Some(url) => {
-                let proxy = Proxy::all(url.clone()).map_err(|fault| FetchError::Settings(with_causes(&fault)))?;
-                let client = built(builder().proxy(proxy))?;
+                let client = built(builder().proxy(egress(url)?))?;
                 (client.clone(), client)
             }
             None => {
@@ -168,9 +156,32 @@ impl Fetcher {
     }
 }
 
+/// What every outbound client keeps to: no redirect, no ambient proxy, one request at a time on a connection.
+pub(super) fn bounded(tls: rustls::ClientConfig) -> ClientBuilder {
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .http1_only()
+        .user_agent(concat!("dcrgate/", env!("CARGO_PKG_VERSION")))
+}
+
+pub(super) fn egress(url: &Url) -> Result<Proxy, FetchError> {
+    Proxy::all(url.clone()).map_err(|fault| FetchError::Settings(with_causes(&fault)))
+}
+
+pub(super) fn built(client: ClientBuilder) -> Result<Client, FetchError> {
+    client.build().map_err(|fault| FetchError::Settings(with_causes(&fault)))
+}
+
 async fn read(client: &Client, url: &Url, limit: usize) -> Result<Bytes, FetchError> {
     let request = client.get(url.clone()).header(ACCEPT, "application/jwk-set+json, application/json");
-    let mut answer = request.send().await.map_err(transport)?;
+    read_json(request.send().await.map_err(transport)?, limit).await
+}
+
+/// The body of a good answer, within the limit.
+pub(super) async fn read_json(mut answer: Response, limit: usize) -> Result<Bytes, FetchError> {
     if answer.status() != reqwest::StatusCode::OK {
         return Err(FetchError::Status(answer.status().as_u16()));
     }
@@ -199,7 +210,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-fn transport(fault: reqwest::Error) -> FetchError {
+pub(super) fn transport(fault: reqwest::Error) -> FetchError {
     let fault = fault.without_url();
     let mut source: Option<&dyn Error> = Some(&fault);
     while let Some(error) = source {

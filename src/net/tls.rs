@@ -28,7 +28,15 @@ pub fn client_config(
 
 /// The same under the system's roots and these besides, with no identity.
 pub(super) fn fetch_config(roots: &[CertificateDer<'_>]) -> Result<ClientConfig, Error> {
-    config(with_roots(system_roots(), roots)?, None)
+    fetch_config_as(roots, None)
+}
+
+/// The same as someone.
+pub(super) fn fetch_config_as(
+    roots: &[CertificateDer<'_>],
+    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> Result<ClientConfig, Error> {
+    config(with_roots(system_roots(), roots)?, identity)
 }
 
 fn config(

@@ -13,13 +13,13 @@ use super::decode::Sent;
 use super::gather;
 use super::routes::{Choice, PolicyUse, RegistrationRoute};
 use super::snapshot::Snapshot;
-use super::token::{self, TokenRule, Unfit};
+use super::token::{self, Presenter, TokenRule, Unfit};
 use crate::model::evidence::{Evidence, Known, Token};
 use crate::model::facts::Operation;
 use crate::model::id::AuthorityName;
 use crate::model::peer::{Judgement, Peer};
-use crate::model::statement::Signed;
 use crate::model::time::Timestamp;
+use crate::model::token::AccessToken;
 use crate::model::trace::{Outcome, Trace};
 use crate::policy::Gate;
 use crate::store::Standing;
@@ -50,7 +50,9 @@ impl Caller {
             now,
         };
         if route.policies.iter().any(|policy| caller.may_pass(policy)) {
-            caller.token = token::gather(snapshot, route.token.as_ref(), headers).await;
+            let trusted = route.policies.iter().any(|policy| caller.is_trusted_by(policy));
+            let presenter = if trusted { Presenter::Trusted } else { Presenter::Stranger(caller.remote) };
+            caller.token = token::gather(snapshot, route.token.as_ref(), headers, presenter).await;
         }
         caller
     }
@@ -83,7 +85,7 @@ impl Caller {
         if route.policies.iter().any(|policy| policy.choice.token_scope.is_some()) {
             decide::refuse_token(&policy.policy, &self.without_scope(route), &mut trace);
         }
-        let token = self.signed().map(Arc::clone);
+        let token = self.token().map(Arc::clone);
         Some((policy, Decision { token, ..Decision::refused(trace) }))
     }
 
@@ -129,17 +131,24 @@ impl Caller {
     }
 
     /// The token, where its issuer vouches for it.
-    pub(super) fn signed(&self) -> Option<&Arc<Signed>> {
+    pub(super) fn token(&self) -> Option<&Arc<AccessToken>> {
         match &self.token {
-            Known::Value(Token::Signed(signed)) => Some(signed),
+            Known::Value(Token::Vouched(token)) => Some(token),
             _ => None,
         }
+    }
+
+    /// The word that tokens of this route have to hold, where this caller's does not.
+    pub(super) fn missing_scope<'r>(&self, route: &'r RegistrationRoute) -> Option<&'r str> {
+        let wanted = &route.token.as_ref()?.issuer.terms.scope;
+        let token = self.token()?;
+        (!token::has_scope(&token.claims, wanted)).then_some(wanted)
     }
 
     /// Whether a certificate or a token says who it is; both are proved by the time that a policy lets the caller
     /// through.
     pub(super) fn is_known(&self) -> bool {
-        self.peer.value().is_some() || self.signed().is_some()
+        self.peer.value().is_some() || self.token().is_some()
     }
 
     /// The first policy that is for this caller.
@@ -168,7 +177,7 @@ impl Caller {
         self.peer.value().is_some_and(|(_, judgement)| judgement.trusted_by(&policy.authorities).is_some())
     }
 
-    fn valid_token(&self, rule: Option<&TokenRule>) -> Result<Option<&Arc<Signed>>, Unfit> {
+    fn valid_token(&self, rule: Option<&TokenRule>) -> Result<Option<&Arc<AccessToken>>, Unfit> {
         let certificate = self.peer.value().map(|(peer, _)| &peer.certificate.thumbprint);
         token::judge(rule, &self.token, certificate, self.now)
     }

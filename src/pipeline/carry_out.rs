@@ -72,7 +72,7 @@ fn outgoing(
         }
     }
     if settings.token.as_ref().is_some_and(|token| token.forward)
-        && attempt.caller.signed().is_some()
+        && attempt.caller.token().is_some()
         && let Some(token) = attempt.headers.get(AUTHORIZATION)
     {
         headers.insert(AUTHORIZATION, token.clone());

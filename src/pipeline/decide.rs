@@ -18,6 +18,7 @@ use crate::model::id::AuthorityName;
 use crate::model::peer::{Judgement, Peer, Revocation, Trusted};
 use crate::model::statement::{Signed, Statement};
 use crate::model::time::Timestamp;
+use crate::model::token::AccessToken;
 use crate::model::trace::{Outcome, Trace};
 use crate::policy::{self, Gate, Policy, Subject};
 
@@ -65,7 +66,7 @@ pub struct Decision {
     /// The certificate that signed it, trusted or not, where the policy has certificates sign.
     pub signer: Option<Signer>,
     /// The initial access token, where its issuer vouches for it.
-    pub token: Option<Arc<Signed>>,
+    pub token: Option<Arc<AccessToken>>,
     /// The verified request, where it had to be signed.
     pub signed: Option<Signed>,
 }
@@ -114,7 +115,7 @@ pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
     let mut trace = Trace::new();
     let policy = question.policy;
     let vouched = match &evidence.token {
-        Known::Value(Token::Signed(signed)) => Some(Arc::clone(signed)),
+        Known::Value(Token::Vouched(token)) => Some(Arc::clone(token)),
         _ => None,
     };
     let signer = evidence.signer.value().cloned();
@@ -132,7 +133,7 @@ pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
         statement: statement.as_ref(),
         peer,
         signer: signed_by,
-        token: token.map(|token| &token.claims),
+        token: token.map(|token| (&**token).into()),
         remote: question.remote,
         client: evidence.binding.value().map(|binding| &**binding),
         software_keys: &evidence.software_keys,
@@ -226,7 +227,7 @@ fn valid_token<'e>(
     question: &Question<'_>,
     evidence: &'e Evidence,
     trace: &mut Trace,
-) -> Result<Option<&'e Arc<Signed>>, Stop> {
+) -> Result<Option<&'e Arc<AccessToken>>, Stop> {
     let certificate = evidence.peer.value().map(|(peer, _)| &peer.certificate.thumbprint);
     match token::judge(question.token, &evidence.token, certificate, question.now) {
         Ok(token) => {

@@ -101,7 +101,8 @@ pub(super) fn decided<'a>(
             client_id: token.text("client_id").map(Text::new),
             scope: token.text("scope").map(Text::new),
             jti: token.text("jti").map(Text::new),
-            sha256: token.digest,
+            sha256: token.fingerprint().is_none().then_some(token.digest),
+            fingerprint: token.fingerprint().copied(),
         }),
         policy: Some(Policy {
             id: policy.policy.id(),

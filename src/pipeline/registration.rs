@@ -258,7 +258,7 @@ impl Attempt {
     }
 
     async fn refuse_form(&self, policy: &PolicyUse, fault: &FormFault) -> Response<Body> {
-        let token = self.caller.signed().map(Arc::clone);
+        let token = self.caller.token().map(Arc::clone);
         let decision = Decision { token, ..Decision::refused(Trace::new()) };
         self.refuse(policy, self.standing(), &decision, &Refusal::Form(fault)).await
     }
@@ -300,7 +300,8 @@ impl Attempt {
             "registration rejected"
         );
         let mut answer = refusal.answer(self.correlation);
-        challenge(&mut answer, refusal, self.headers.contains_key(AUTHORIZATION));
+        let wanted = self.route.registration().and_then(|settings| self.caller.missing_scope(settings));
+        challenge(&mut answer, refusal, self.headers.contains_key(AUTHORIZATION), wanted);
         answer
     }
 

@@ -21,7 +21,7 @@ impl Attempt {
         let host = self.host.public_base.as_str();
         let id = self.id.to_string();
         let certificate = self.connection.peer().or(signer).map(|party| party.certificate.thumbprint);
-        let token = self.caller.signed().map(|token| token.digest);
+        let token = self.caller.token().map(|token| token.digest);
         let party = match (&certificate, &token) {
             (Some(_), _) => "certificate",
             (None, Some(_)) => "token",

@@ -5,7 +5,7 @@ pub(crate) const FLOORS: &[&[&str]] = &[
     &["model"],
     &["checks", "policy", "headers"],
     &["net", "store"],
-    &["tls", "jose", "upstream", "audit", "bindings"],
+    &["tls", "jose", "oauth", "upstream", "audit", "bindings"],
     &["pipeline"],
     &["config", "server", "sandbox", "cli"],
     &["main"],

@@ -42,7 +42,7 @@ pub struct Signed<'a> {
     pub iat: Option<Timestamp>,
 }
 
-/// The initial access token, as its issuer signed it. Never the token itself.
+/// The initial access token, as its issuer vouches for it. Never the token itself.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct Token<'a> {
     /// `iss`.
@@ -55,8 +55,12 @@ pub struct Token<'a> {
     pub scope: Option<Text<'a>>,
     /// `jti`.
     pub jti: Option<Text<'a>>,
-    /// SHA-256 of the compact form.
-    pub sha256: Digest,
+    /// SHA-256 of the compact form, where the issuer signed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+    /// Under the store's sealing key, where the issuer told the claims: a short token could be guessed from the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Digest>,
 }
 
 /// Whether there was one, and what it was.

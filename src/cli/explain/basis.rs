@@ -69,7 +69,7 @@ impl Basis {
         let statement = statement(question, decision)
             .map(|statement| Signature { signer: evidence.signer.value().map(chain), ..statement });
         let token = match &evidence.token {
-            Known::Value(Token::Signed(given)) => Some(Claims { verified: false, claims: given.claims.clone() }),
+            Known::Value(Token::Vouched(given)) => Some(Claims { verified: false, claims: given.claims.clone() }),
             _ => None,
         };
         Self { certificate: evidence.peer.value().map(chain), statement, request: request(question, decision), token }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
 use crate::config::Settings;
-use crate::config::files::FileContent;
+use crate::config::files::{FileContent, Secret};
 use crate::config::trust::{self, KeyLocation};
 use crate::config::upstreams;
 use crate::jose::KeySource;
@@ -52,26 +54,27 @@ fn read_authority(name: &AuthorityName, authority: &trust::Authority, faults: &F
         .ok()
 }
 
-pub(super) fn certificates(
-    file: &FileContent,
-    faults: &Faults,
-) -> Option<Vec<rustls::pki_types::CertificateDer<'static>>> {
+pub(super) fn certificates(file: &FileContent, faults: &Faults) -> Option<Vec<CertificateDer<'static>>> {
     tls::read_certificates(&file.bytes)
         .map_err(|error| faults.error(Some(&file.place), format!("`{}`: {error}", file.path.display()), None))
         .ok()
 }
 
-pub(super) fn fetcher(settings: &Settings, faults: &Faults) -> Option<Arc<Fetcher>> {
+/// How everything that is no proxy path is reached.
+pub(super) fn fetch_settings(settings: &Settings, faults: &Faults) -> Option<FetchSettings> {
     let roots = match &settings.fetch.roots {
         Some(file) => certificates(file, faults)?,
         None => Vec::new(),
     };
-    let fetch = FetchSettings {
+    Some(FetchSettings {
         proxy: settings.fetch.proxy.clone(),
         roots,
         private_hosts: settings.fetch.private_hosts.clone(),
-    };
-    Fetcher::new(&fetch).map(Arc::new).map_err(|error| faults.error(None, format!("`[fetch]`: {error}"), None)).ok()
+    })
+}
+
+pub(super) fn fetcher(fetch: &FetchSettings, faults: &Faults) -> Option<Arc<Fetcher>> {
+    Fetcher::new(fetch).map(Arc::new).map_err(|error| faults.error(None, format!("`[fetch]`: {error}"), None)).ok()
 }
 
 pub(super) fn key_sources(settings: &Settings) -> Vec<KeySource> {
@@ -96,6 +99,19 @@ pub(super) fn key_sources(settings: &Settings) -> Vec<KeySource> {
         .collect()
 }
 
+/// A client certificate of ours, and its key.
+pub(super) fn identity(
+    chain: &FileContent,
+    key: &Secret,
+    faults: &Faults,
+) -> Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let chain = certificates(chain, faults)?;
+    let key = tls::read_key(key.expose())
+        .map_err(|error| faults.error(Some(&key.place), format!("the key cannot be used: {error}"), None))
+        .ok()?;
+    Some((chain, key))
+}
+
 pub(super) fn upstream(name: &str, written: &upstreams::Upstream, faults: &Faults) -> Option<Arc<Upstream>> {
     let roots = match &written.tls.roots {
         Some(file) => certificates(file, faults)?,
@@ -103,13 +119,7 @@ pub(super) fn upstream(name: &str, written: &upstreams::Upstream, faults: &Fault
     };
     let identity = match &written.tls.identity {
         None => None,
-        Some((chain, key)) => {
-            let chain = certificates(chain, faults)?;
-            let key = tls::read_key(key.expose())
-                .map_err(|error| faults.error(Some(&key.place), format!("the key cannot be used: {error}"), None))
-                .ok()?;
-            Some((chain, key))
-        }
+        Some((chain, key)) => Some(identity(chain, key, faults)?),
     };
     let tls = net::client_config(&roots, identity)
         .map_err(|error| faults.error(Some(&written.place), format!("upstream `{name}`: {error}"), None))

@@ -22,7 +22,7 @@ pub fn looked_at(question: &Question<'_>, evidence: &Evidence, decision: &Decisi
         statement: decision.statement.as_ref(),
         peer: vouched(question, &evidence.peer),
         signer: vouched(question, &evidence.signer),
-        token: decision.token.as_ref().map(|token| &token.claims),
+        token: decision.token.as_ref().map(|token| (&**token).into()),
         remote: question.remote,
         client: evidence.binding.value().map(|binding| &**binding),
         software_keys: &evidence.software_keys,

@@ -25,7 +25,7 @@ pub fn sector_address(question: &Question<'_>, evidence: &Evidence) -> Option<St
         statement: verified.statement.as_ref(),
         peer,
         signer: verified.signer,
-        token: token.map(|token| &token.claims),
+        token: token.map(|token| (&**token).into()),
         remote: question.remote,
         client: evidence.binding.value().map(|binding| &**binding),
         software_keys: &evidence.software_keys,

@@ -1,22 +1,28 @@
 //! The header, and what is said of claims, one fault at a time.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use serde_json::json;
 
 use super::*;
+use crate::model::time::Timestamp;
 
 const NOW: i64 = 1_795_435_200;
 
 fn rule(required: bool) -> TokenRule {
-    let issuer = Issuer {
-        key_set: "issuer".to_owned(),
+    for_audience(&["https://gate.example/register", "dcr"], required)
+}
+
+fn for_audience(audience: &[&str], required: bool) -> TokenRule {
+    let terms = Terms {
         issuer: "https://issuer.example".to_owned(),
-        audience: vec!["https://gate.example/register".to_owned(), "dcr".to_owned()],
-        algorithms: vec![Algorithm::PS256],
+        audience: audience.iter().map(|name| (*name).to_owned()).collect(),
         scope: "dcr".to_owned(),
         skew: Duration::from_secs(60),
     };
-    TokenRule { issuer: Arc::new(issuer), required, forward: false }
+    let verification = Verification::KeySet { key_set: "issuer".to_owned(), algorithms: vec![Algorithm::PS256] };
+    TokenRule { issuer: Arc::new(Issuer { verification, terms }), required, forward: false }
 }
 
 fn certificate() -> Digest {
@@ -25,6 +31,15 @@ fn certificate() -> Digest {
 
 /// Judges good claims with these laid over them; `null` takes one away.
 fn judged(changes: &Value, certificate: Option<&Digest>) -> Result<(), (Gate, String)> {
+    vouched(Vouched::Signed, &rule(true), changes, certificate)
+}
+
+fn vouched(
+    vouched: Vouched,
+    rule: &TokenRule,
+    changes: &Value,
+    certificate: Option<&Digest>,
+) -> Result<(), (Gate, String)> {
     let mut claims = json!({
         "iss": "https://issuer.example", "aud": "https://gate.example/register", "scope": "openid dcr",
         "iat": NOW, "exp": NOW + 300,
@@ -36,9 +51,9 @@ fn judged(changes: &Value, certificate: Option<&Digest>) -> Result<(), (Gate, St
         }
     }
     let Value::Object(claims) = claims else { unreachable!() };
-    let signed = Signed { claims, algorithm: "PS256", key_id: "k".into(), digest: Digest::of(b"token") };
-    let token = Known::Value(Token::Signed(Arc::new(signed)));
-    judge(Some(&rule(true)), &token, certificate, Timestamp::from_unix_seconds(NOW))
+    let token = AccessToken { claims, vouched, digest: Digest::of(b"token") };
+    let token = Known::Value(Token::Vouched(Arc::new(token)));
+    judge(Some(rule), &token, certificate, Timestamp::from_unix_seconds(NOW))
         .map(|found| assert!(found.is_some()))
         .map_err(|unfit| (unfit.gate, unfit.why.to_string()))
 }
@@ -97,6 +112,32 @@ fn times_hold_to_the_second_with_the_skew() {
     assert_eq!(why(json!({ "exp": i64::MAX })), Ok(()));
     for no_time in [json!("1795435500"), json!(true), json!(1e300), json!(-0.5)] {
         assert_eq!(why(json!({ "exp": no_time })), refused("a time is not a number"), "{no_time}");
+    }
+}
+
+#[test]
+fn what_the_issuer_told_may_say_less() {
+    let told = |rule: &TokenRule, changes: Value| {
+        let fingerprint = Digest::of(b"keyed");
+        vouched(Vouched::Told { fingerprint }, rule, &changes, None).map_err(|(_, why)| why)
+    };
+    let refused = |why: &str| Err(why.to_owned());
+    let named = rule(true);
+    assert_eq!(told(&named, json!({ "exp": null })), Ok(()), "it was asked just now");
+    assert_eq!(told(&named, json!({ "exp": NOW - 60 })), refused("expired"));
+    assert_eq!(told(&named, json!({ "aud": null })), refused("aud is another audience"));
+    for (token_type, expected) in [
+        (json!("Bearer"), Ok(())),
+        (json!("bearer"), Ok(())),
+        (json!("refresh_token"), refused("token_type is not Bearer")),
+        (json!(["Bearer"]), refused("token_type is not Bearer")),
+    ] {
+        assert_eq!(told(&named, json!({ "token_type": token_type })), expected, "{token_type}");
+    }
+    let nameless = for_audience(&[], true);
+    assert_eq!(told(&nameless, json!({ "aud": null })), Ok(()));
+    for aud in [json!("https://gate.example/register"), json!([]), json!("")] {
+        assert_eq!(told(&nameless, json!({ "aud": aud })), refused("aud is another audience"), "{aud}");
     }
 }
 

@@ -163,7 +163,7 @@ impl Case {
             statement: self.given.statement.as_ref(),
             peer: self.given.peer.as_ref().map(|(peer, authority)| (peer, authority)),
             signer: self.given.signer.as_ref().map(|(signer, authority)| (signer, authority)),
-            token: self.given.token.as_ref(),
+            token: self.given.token.as_ref().map(Into::into),
             remote: self.given.remote,
             client: self.given.client.as_ref(),
             software_keys: self.given.software_keys(policy),

@@ -61,7 +61,7 @@ impl<'f> Values<'f> {
             request: object(facts.request, &uses.request).ok_or(TooLong::Request)?,
             metadata: object(facts.metadata, &uses.metadata).ok_or(TooLong::Request)?,
             statement: evidence(facts.statement.map(|statement| &statement.claims), &uses.statement)?,
-            token: evidence(facts.token, &uses.token)?,
+            token: evidence(facts.token.map(|token| token.claims), &uses.token)?,
             certificate: shown(facts.peer, &uses.certificate)?,
             signer: shown(facts.signer, &uses.signer)?,
             client: facts.client.filter(|_| uses.client).map_or_else(CelMap::default, client),

@@ -56,6 +56,6 @@ const NARROW: Fault = Fault {
     hint: "ask its issuer for one with the scope of client registration",
 };
 const KEYS: Fault = Fault {
-    message: "the keys of the issuer of initial access tokens cannot be fetched at the moment",
+    message: "initial access tokens cannot be verified at the moment: their issuer cannot be asked",
     hint: "send the same request again later",
 };

@@ -149,8 +149,11 @@ fn computed_members_may_look_at_certificate_and_token_but_not_at_the_result() {
     };
     let (peer, authority) = (Peer::new(Vec::new(), Digest::of(b""), certificate), AuthorityName::new("a"));
     let token = object(json!({ "scope": "dcr" }));
-    let (trace, metadata, _) =
-        told(&policy, json!({}), |facts| Facts { peer: Some((&peer, &authority)), token: Some(&token), ..facts });
+    let (trace, metadata, _) = told(&policy, json!({}), |facts| Facts {
+        peer: Some((&peer, &authority)),
+        token: Some((&token).into()),
+        ..facts
+    });
     assert_eq!(trace.failures().count(), 0);
     let forwarded =
         json!({ "client_name": "client", "scope": "dcr", "tls_client_auth_subject_dn": "CN=client,O=Example" });

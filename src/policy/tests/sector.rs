@@ -17,7 +17,7 @@ fn listing(addresses: &Value) -> KnownSector {
 /// The messages of everything that refuses a request that a token vouches for, and the codes.
 fn refusals(policy: &Policy, request: Value, sector: &KnownSector) -> Vec<(String, String)> {
     let token = Map::new();
-    let (trace, ..) = told(policy, request, |facts| Facts { token: Some(&token), sector, ..facts });
+    let (trace, ..) = told(policy, request, |facts| Facts { token: Some((&token).into()), sector, ..facts });
     trace.failures().map(|step| (step.rule.error.to_string(), step.rule.message.to_string())).collect()
 }
 

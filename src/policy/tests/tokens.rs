@@ -19,7 +19,7 @@ fn judged(policy: &Policy, token: Option<Value>, remote: Option<&str>, claims: O
     let statement = claims.map(statement);
     let facts = Facts {
         statement: statement.as_ref(),
-        token: token.as_ref(),
+        token: token.as_ref().map(Into::into),
         remote: remote.map(|text| text.parse::<IpAddr>().unwrap()),
         ..Facts::of(&nothing, NOW)
     };
