@@ -136,6 +136,40 @@ async fn explain_shows_every_failure_and_the_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn explain_takes_the_document_of_a_sector() {
+    let (home, world) = world(|text| text).await;
+    let policy = "id = 'sector'\nversion = '1'\ntitle = 't'\nspec = 's'\n\
+        [checks.metadata.sector]\nfetch_hosts = ['client.example']\n";
+    let request =
+        r#"{"sector_identifier_uri":"https://client.example/s","redirect_uris":["https://client.example/cb"]}"#;
+    let files = [
+        ("sector.toml", policy),
+        ("sector-request.json", request),
+        ("good.json", r#"["https://other.example/cb", "https://client.example/cb"]"#),
+        ("others.json", r#"["https://other.example/cb"]"#),
+        ("object.json", "{}"),
+    ];
+    for (name, text) in files {
+        std::fs::write(world.path(name), text).expect("written");
+    }
+    write_request(&world);
+    let asked = ["explain", "sector-request.json", "--policy", "sector.toml", "--cert", "tpp.pem", "--assume-trusted"];
+    let explain = |more: &[&str]| told(&dcrgate(home.path(), &[&asked[..], more].concat()));
+    let (status, out, err) = explain(&["--sector", "good.json"]);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    for (more, found) in [
+        (&["--sector", "others.json"][..], "FAIL    metadata.sector"),
+        (&["--sector", "object.json"], "the JSON text is not an array"),
+        (&[], "not fetched: use --sector"),
+    ] {
+        let (status, out, _) = explain(more);
+        assert_eq!(status, 1, "{out}");
+        assert!(out.contains(found), "{found}: {out}");
+    }
+    assert!(explain(&[]).1.contains("HTTP 503 "), "what is not given is no fault of the client");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn explain_reads_signed_requests() {
     let (home, world) = world(|text| text).await;
     write_request(&world);
