@@ -6,6 +6,8 @@
 
 #[path = "public_routes/cors.rs"]
 mod cors;
+#[path = "public_routes/discovery.rs"]
+mod discovery;
 #[path = "support/gate.rs"]
 mod gate;
 #[path = "public_routes/server.rs"]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::report::{Asker, Failure, Report};
-use super::{About, Judge};
+use super::{About, ClientLimits, Judge};
 use crate::model::claim::Claim;
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::{Facts, Operation};
@@ -72,6 +72,13 @@ impl Active {
     /// The rule under which it reports.
     pub const fn rule(&self) -> &Arc<Rule> {
         &self.rule
+    }
+
+    /// Tells which methods and algorithms new clients may have, where a failure of it refuses them.
+    pub fn limit(&self, limits: &mut ClientLimits) {
+        if self.rule.mode == Mode::Enforce && self.operations.contains(&Operation::Register) {
+            self.judge.limit(limits);
+        }
     }
 
     /// Runs the check, adds its steps to the trace and its claims to `claims`.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::report::Failure;
-use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member, text, texts};
+use super::{About, Check, ClientLimits, Fault, Judge, Report, Settings, WRITES, member, text, texts};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
 use crate::model::metadata::{self, CONTENT_ENCRYPTION, KEY_MANAGEMENT, Kind, Member, SIGNATURE};
@@ -74,6 +74,12 @@ struct Algorithms {
 }
 
 impl Judge for Algorithms {
+    fn limit(&self, limits: &mut ClientLimits) {
+        limits.signature = Some(self.signature.clone());
+        limits.key_management = Some(self.key_management.clone());
+        limits.content_encryption = Some(self.content_encryption.clone());
+    }
+
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
         for name in facts.metadata.keys() {
             let Some(known) = metadata::member(name) else { continue };

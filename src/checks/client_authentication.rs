@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::report::Failure;
-use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member, text};
+use super::{About, Check, ClientLimits, Fault, Judge, Report, Settings, WRITES, member, text};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
 use crate::model::name::DistinguishedName;
@@ -98,6 +98,10 @@ struct Authentication {
 }
 
 impl Judge for Authentication {
+    fn limit(&self, limits: &mut ClientLimits) {
+        limits.methods = Some(self.methods.clone());
+    }
+
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
         if self.explicit && text(facts.request, "token_endpoint_auth_method").is_none() {
             return report.fail(Failure::of(IMPLICIT));

@@ -19,6 +19,7 @@ mod certificate_software;
 mod client_algorithms;
 mod client_authentication;
 mod client_grants;
+mod client_limits;
 pub mod fetch_hosts;
 mod keys_encryption;
 mod keys_set;
@@ -47,6 +48,7 @@ mod token_present;
 mod token_single_use;
 
 pub use active::Active;
+pub use client_limits::ClientLimits;
 pub use keys_encryption::SoftwareKeysPolicy;
 pub(crate) use metadata_sector::MEMBER as SECTOR;
 pub use metadata_sector::SectorPolicy;
@@ -108,6 +110,9 @@ pub trait Judge: fmt::Debug + Send + Sync {
     fn taken(&self) -> Option<(ErrorCode, Fault)> {
         None
     }
+
+    /// Tells which methods and algorithms it admits, where it limits them.
+    fn limit(&self, _limits: &mut ClientLimits) {}
 }
 
 /// Every check, in the order in which failures are reported.

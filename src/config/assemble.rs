@@ -11,13 +11,15 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use tokio_util::task::TaskTracker;
 
-use super::routes::RouteKind as Written;
+use super::discovery::Discovery;
+use super::routes::{Route as WrittenRoute, RouteKind as Written};
 use super::selection::{Entry, PolicyChoice};
 use super::{Settings, listeners as written};
 use crate::headers::forwarded::PublicBase;
 use crate::jose::{KeySets, SoftwareKeys};
 use crate::model::document::Faults;
 use crate::model::time::Clock;
+use crate::pipeline::discovery::{DiscoveryRoute, Documents};
 use crate::pipeline::routes::{Choice, Host, PolicyUse, ProxyRoute, RegistrationRoute, Route, RouteKind, Routes};
 use crate::pipeline::snapshot::{GatedLimits, Recording, Snapshot};
 use crate::pipeline::tally::Tallies;
@@ -115,7 +117,8 @@ fn counted(number: usize, one: &str) -> String {
 }
 
 fn routes(settings: &Settings, issuers: &BTreeMap<&str, Arc<Issuer>>, tallies: &Tallies, faults: &Faults) -> Routes {
-    let hosts = settings.hosts.iter().filter_map(|(name, host)| Some((name.as_str().into(), host_of(host, faults)?)));
+    let hosts =
+        settings.hosts.iter().filter_map(|(name, host)| Some((name.as_str().into(), host_of(name, host, faults)?)));
     let mut routes = Routes::new(hosts.collect());
     let upstreams: BTreeMap<&str, Arc<Upstream>> = settings
         .upstreams
@@ -132,6 +135,11 @@ fn routes(settings: &Settings, issuers: &BTreeMap<&str, Arc<Issuer>>, tallies: &
                     upstream: Arc::clone(server),
                     public: PublicRoute::new(settings.reserved_paths(upstream)),
                 })
+            }
+            Written::Discovery(discovery) => {
+                let Some(server) = upstreams.get(discovery.upstream.as_str()) else { continue };
+                let Some(settings) = discovery_route(settings, written, discovery, server) else { continue };
+                RouteKind::Discovery(Box::new(settings))
             }
             Written::Registration(registration) => {
                 let Some(server) = upstreams.get(registration.upstream.as_str()) else { continue };
@@ -164,11 +172,29 @@ fn routes(settings: &Settings, issuers: &BTreeMap<&str, Arc<Issuer>>, tallies: &
     routes
 }
 
-fn host_of(written: &written::Host, faults: &Faults) -> Option<Arc<Host>> {
+fn discovery_route(
+    settings: &Settings,
+    route: &WrittenRoute,
+    written: &Discovery,
+    upstream: &Arc<Upstream>,
+) -> Option<DiscoveryRoute> {
+    Some(DiscoveryRoute {
+        upstream: Arc::clone(upstream),
+        to: PathAndQuery::try_from(written.to.value.to_string()).ok()?,
+        public: PublicRoute::new(settings.gated_paths(&written.upstream)),
+        max_age: written.max_age,
+        max_stale: written.max_stale,
+        mtls_host: written.mtls_host.as_ref().map(|host| host.value.as_str().into()),
+        registration: written.registration.as_ref().map(|path| path.value.to_string().into()),
+        documents: Documents::new(&route.listeners, &route.hosts),
+    })
+}
+
+fn host_of(name: &str, written: &written::Host, faults: &Faults) -> Option<Arc<Host>> {
     let public_base = PublicBase::parse(written.public_base.as_str())
         .map_err(|error| faults.error(Some(&written.place), error.to_string(), None))
         .ok()?;
-    Some(Arc::new(Host { public_base, client_auth: written.client_auth }))
+    Some(Arc::new(Host { name: name.into(), public_base, client_auth: written.client_auth }))
 }
 
 fn policies<'s>(settings: &'s Settings, faults: &Faults) -> BTreeMap<&'s str, Arc<Policy>> {

@@ -1,6 +1,7 @@
 //! What the sections must agree on, once each has been read.
 
 use super::Settings;
+use super::discovery;
 use super::routes::{Route, RouteKind};
 use crate::model::document::{Faults, Section};
 
@@ -21,6 +22,7 @@ pub(super) fn check(settings: &Settings, root: &Section<'_>, faults: &Faults) {
         match &route.kind {
             // Whether it needs a client certificate is for its policies to say, which are compiled later.
             RouteKind::Registration(_) => {}
+            RouteKind::Discovery(discovery) => discovery::check(settings, route, discovery, faults),
             RouteKind::Proxy { upstream } => beside_the_door(settings, route, upstream, faults),
             RouteKind::Deny => {}
         }
@@ -45,7 +47,7 @@ fn twice<'r>(route: &Route, mut earlier: impl Iterator<Item = &'r Route>, faults
 /// Gated paths have one door. What a wider proxy route reaches is denied when it is asked for;
 /// one that reaches nothing else is a mistake.
 fn beside_the_door(settings: &Settings, route: &Route, upstream: &str, faults: &Faults) {
-    let reserved = settings.reserved_paths(upstream);
+    let reserved = settings.gated_paths(upstream);
     let path = route.path.to_string();
     if let Some(reserved) = reserved.find(path.trim_end_matches("/*")) {
         let message = format!("this proxy route leads to the gated path `{reserved}`, which is always denied to it");

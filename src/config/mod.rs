@@ -32,6 +32,7 @@ mod assemble;
 pub mod clients;
 mod consistency;
 mod cors;
+pub mod discovery;
 pub mod files;
 pub mod limits;
 pub mod listeners;
@@ -58,7 +59,7 @@ use listeners::{Host, Listener};
 use names::Names;
 use policies::Policy;
 use records::{Audit, Log, Store};
-use routes::Route;
+use routes::{Route, RouteKind};
 use tokens::Token;
 use trust::{Authority, Fetch, KeySet};
 use upstreams::Upstream;
@@ -190,10 +191,30 @@ impl Settings {
         self.read.keys().map(PathBuf::as_path)
     }
 
-    /// What no proxy route may reach at this upstream: the `to` of every gated route, whatever
+    /// What no proxy route may reach at this upstream: gated paths, and documents that only leave rewritten.
+    pub fn reserved_paths(&self, upstream: &str) -> ReservedPaths {
+        let mut reserved = self.gated_paths(upstream);
+        for route in &self.routes {
+            if let RouteKind::Discovery(discovery) = &route.kind
+                && self.is_same_server(&discovery.upstream, upstream)
+            {
+                reserved.add(discovery.to.value.clone());
+            }
+        }
+        reserved
+    }
+
+    /// Whether two upstreams have the same host and port.
+    fn is_same_server(&self, one: &str, other: &str) -> bool {
+        let at =
+            |name: &str| self.upstreams.get(name).map(|Upstream { url, .. }| (url.host(), url.port_or_known_default()));
+        at(one) == at(other)
+    }
+
+    /// What is judged or denied at this upstream: the `to` of every gated route, whatever
     /// upstream it names (two names may mean one server), and what the profile of this upstream,
     /// or of another at the same host and port, names as registration, management or administration.
-    pub fn reserved_paths(&self, upstream: &str) -> ReservedPaths {
+    pub fn gated_paths(&self, upstream: &str) -> ReservedPaths {
         let mut reserved = ReservedPaths::default();
         self.routes
             .iter()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Reading;
 use super::cors;
+use super::discovery::{Discovery, OF_DISCOVERY, discovery};
 use super::limits::{GATED_BODY_BYTES, Limits};
 use super::names::Names;
 use super::policies::Policy;
@@ -35,7 +36,22 @@ impl Route {
     pub const fn registration(&self) -> Option<&Registration> {
         match &self.kind {
             RouteKind::Registration(registration) => Some(registration),
-            RouteKind::Proxy { .. } | RouteKind::Deny => None,
+            RouteKind::Discovery(_) | RouteKind::Proxy { .. } | RouteKind::Deny => None,
+        }
+    }
+
+    /// Whether it gives out metadata of the identity server.
+    pub const fn is_discovery(&self) -> bool {
+        matches!(self.kind, RouteKind::Discovery(_))
+    }
+
+    /// The name of the upstream that it leads to.
+    pub const fn upstream(&self) -> Option<&String> {
+        match &self.kind {
+            RouteKind::Registration(registration) => Some(&registration.upstream),
+            RouteKind::Discovery(discovery) => Some(&discovery.upstream),
+            RouteKind::Proxy { upstream } => Some(upstream),
+            RouteKind::Deny => None,
         }
     }
 }
@@ -45,6 +61,8 @@ impl Route {
 pub enum RouteKind {
     /// `POST` of a registration request (RFC 7591 §3.1), judged and then sent to a fixed path.
     Registration(Registration),
+    /// `GET` of the identity server's metadata, as it is seen from outside.
+    Discovery(Discovery),
     /// Passed on under the same path, with verified headers.
     Proxy {
         /// Name of the upstream.
@@ -70,8 +88,9 @@ pub struct Registration {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Registration,
+    Discovery,
     Proxy,
     Deny,
 }
@@ -81,6 +100,7 @@ impl Kind {
     fn word(self) -> &'static str {
         match self {
             Self::Registration => "registration",
+            Self::Discovery => "discovery",
             Self::Proxy => "proxy",
             Self::Deny => "deny",
         }
@@ -88,7 +108,7 @@ impl Kind {
 
     /// Whether what it hands out is for everyone, or for the identity server to guard.
     const fn is_public(self) -> bool {
-        matches!(self, Self::Proxy)
+        matches!(self, Self::Discovery | Self::Proxy)
     }
 }
 
@@ -116,23 +136,31 @@ fn route(
     let path = path(&section, kind);
     let place = section.place_of_key("path");
     let cors = kind.and_then(|kind| match kind {
-        Kind::Registration | Kind::Proxy => cors::cors(&section, kind.word(), kind.is_public()),
+        Kind::Registration | Kind::Discovery | Kind::Proxy => cors::cors(&section, kind.word(), kind.is_public()),
         Kind::Deny => None,
     });
     let what = match kind {
         Some(Kind::Registration) => registration(&section, from, limits, policies).map(RouteKind::Registration),
+        Some(Kind::Discovery) => {
+            foreign("discovery", &section, OF_REGISTRATIONS);
+            foreign("discovery", &section, &["upgrade"]);
+            discovery(&section, from).map(RouteKind::Discovery)
+        }
         Some(Kind::Proxy) => {
+            foreign("proxy", &section, &["to"]);
             foreign("proxy", &section, OF_REGISTRATIONS);
+            foreign("proxy", &section, OF_DISCOVERY);
             values::not_built(&section, "upgrade");
             upstream(&section, from).map(|upstream| RouteKind::Proxy { upstream })
         }
         Some(Kind::Deny) => {
             foreign("deny", &section, EVERY_KEY);
+            foreign("deny", &section, OF_DISCOVERY);
             Some(RouteKind::Deny)
         }
         None => {
             // The fault of `kind` is told; its keys are not told as unknown besides.
-            for key in EVERY_KEY {
+            for key in EVERY_KEY.iter().chain(OF_DISCOVERY) {
                 section.has(key);
             }
             None
@@ -149,10 +177,11 @@ fn registration(
     policies: &BTreeMap<String, Policy>,
 ) -> Option<Registration> {
     foreign("registration", section, &["upgrade"]);
+    foreign("registration", section, OF_DISCOVERY);
     let token = initial_token(section, from);
     let upstream = upstream(section, from);
     section.require("to");
-    let to = fixed(section, "to");
+    let to = fixed(section, "to", Kind::Registration);
     let policy = policy_choice(section, from, policies, token.as_ref());
     let mut body_bytes = limits.gated_body_bytes;
     values::count(section, "body_bytes", GATED_BODY_BYTES, &mut body_bytes);
@@ -172,14 +201,14 @@ fn references(section: &Section<'_>, key: &str, names: &Names) -> Vec<String> {
     }
 }
 
-fn upstream(section: &Section<'_>, from: &Reading<'_>) -> Option<String> {
+pub(super) fn upstream(section: &Section<'_>, from: &Reading<'_>) -> Option<String> {
     from.upstreams.refer(section.required_text("upstream")?, section.faults())
 }
 
 fn path(section: &Section<'_>, kind: Option<Kind>) -> Option<PathPattern> {
     section.require("path");
-    if matches!(kind, Some(Kind::Registration)) {
-        return fixed(section, "path");
+    if let Some(kind @ (Kind::Registration | Kind::Discovery)) = kind {
+        return fixed(section, "path", kind);
     }
     let path = pattern(section, "path")?;
     if kind.is_some() && path.value.parameters().next().is_some() {
@@ -190,12 +219,18 @@ fn path(section: &Section<'_>, kind: Option<Kind>) -> Option<PathPattern> {
 }
 
 /// A path without wildcard and parameters.
-fn fixed(section: &Section<'_>, key: &str) -> Option<PathPattern> {
+fn fixed(section: &Section<'_>, key: &str, kind: Kind) -> Option<PathPattern> {
+    located(section, key, kind).map(|path| path.value)
+}
+
+/// The same, with its place.
+pub(super) fn located(section: &Section<'_>, key: &str, kind: Kind) -> Option<Located<PathPattern>> {
     let path = pattern(section, key)?;
     if path.value.is_fixed() {
-        return Some(path.value);
+        return Some(path);
     }
-    section.faults().error(Some(&path.place), format!("the `{key}` of a registration route is one fixed path"), None);
+    let message = format!("the `{key}` of a {} route is one fixed path", kind.word());
+    section.faults().error(Some(&path.place), message, None);
     None
 }
 
@@ -222,14 +257,14 @@ const KINDS: &[(&str, Option<Option<Kind>>)] = &[
     ("registration", Some(Some(Kind::Registration))),
     ("proxy", Some(Some(Kind::Proxy))),
     ("deny", Some(Some(Kind::Deny))),
+    ("discovery", Some(Some(Kind::Discovery))),
     ("management", None),
-    ("discovery", None),
     ("token", None),
 ];
 
 /// What says how a registration is judged.
 const OF_REGISTRATIONS: &[&str] =
-    &["to", "policy", "policies", "initial_access_token", "tokens", "forward_token", "body_bytes"];
+    &["policy", "policies", "initial_access_token", "tokens", "forward_token", "body_bytes"];
 
 /// Beside `listeners`, `hosts`, `path` and `kind`, which every route reads.
 const EVERY_KEY: &[&str] = &[

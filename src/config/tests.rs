@@ -191,15 +191,11 @@ fn what_is_not_built_is_refused() {
         ),
         (
             changed("kind = \"registration\"", "kind = \"management\""),
-            "22: this `kind` is not built yet (built: registration, proxy, deny)",
-        ),
-        (
-            changed("kind = \"registration\"", "kind = \"discovery\""),
-            "22: this `kind` is not built yet (built: registration, proxy, deny)",
+            "22: this `kind` is not built yet (built: registration, proxy, deny, discovery)",
         ),
         (
             changed("kind = \"registration\"", "kind = \"token\""),
-            "22: this `kind` is not built yet (built: registration, proxy, deny)",
+            "22: this `kind` is not built yet (built: registration, proxy, deny, discovery)",
         ),
         (extended(&format!("{proxy}upgrade = \"websocket\"\n")), "30: `upgrade` is not built yet"),
         (extended("[admin]\naddress = \"127.0.0.1:9080\"\n"), "26: `admin` is not built yet"),
@@ -258,8 +254,18 @@ fn the_deployed_sample_is_good() {
 
 /// The sample with every `# key = value` made active, but for the alternatives.
 fn with_defaults(sample: &str) -> String {
-    let alternatives =
-        ["client_auth", "cors", "file", "proxy", "roots", "policies", "tokens", "connections_per_address", "workers"];
+    let alternatives = [
+        "client_auth",
+        "cors",
+        "file",
+        "proxy",
+        "roots",
+        "policies",
+        "registration",
+        "tokens",
+        "connections_per_address",
+        "workers",
+    ];
     let key = regex::Regex::new("(?m)^# ([a-z_]+)( = )").unwrap();
     let active = |found: &regex::Captures<'_>| match &found[1] {
         name if alternatives.contains(&name) => found[0].to_owned(),
@@ -274,6 +280,7 @@ fn the_deployed_sample_shows_every_key() {
         include_str!("mod.rs"),
         include_str!("clients.rs"),
         include_str!("cors.rs"),
+        include_str!("discovery.rs"),
         include_str!("files.rs"),
         include_str!("limits.rs"),
         include_str!("listeners.rs"),

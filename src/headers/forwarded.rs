@@ -76,6 +76,18 @@ impl PublicBase {
                 headers.insert(name, value);
             }
         }
+        self.write_base(headers);
+    }
+
+    /// Writes host, port and scheme, for a request of our own that came from nobody.
+    pub fn write_own(&self, headers: &mut HeaderMap) {
+        if let Ok(value) = HeaderValue::try_from(self.forwarded_tail.trim_start_matches(';')) {
+            headers.insert(FORWARDED, value);
+        }
+        self.write_base(headers);
+    }
+
+    fn write_base(&self, headers: &mut HeaderMap) {
         headers.insert(HOST, self.host.clone());
         headers.insert(PORT, self.port.clone());
         headers.insert(PROTO, HeaderValue::from_static("https"));
@@ -99,6 +111,11 @@ mod tests {
         assert_eq!(headers.get(HOST).unwrap(), "mtls.bank.example:8443");
         assert_eq!(headers.get(PORT).unwrap(), "8443");
         assert_eq!(base.as_str(), "https://mtls.bank.example:8443");
+        let mut own = HeaderMap::new();
+        base.write_own(&mut own);
+        assert_eq!(own.get(FORWARDED).unwrap(), "host=\"mtls.bank.example:8443\";proto=https");
+        assert_eq!(own.get(HOST).unwrap(), "mtls.bank.example:8443");
+        assert_eq!(own.len(), 4);
     }
 
     #[test]

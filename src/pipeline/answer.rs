@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use super::decode::{Form, FormFault};
+use super::discovery::Unobtainable;
 use crate::headers::decision::DECISION_ID;
 use crate::model::error_code::ErrorCode;
 use crate::model::id::DecisionId;
@@ -82,6 +83,8 @@ pub enum Refusal<'a> {
     UpstreamRefused,
     /// The identity server answered something that is no registration answer; it may have acted.
     BadAnswer,
+    /// The identity server's metadata cannot be told.
+    Metadata(Unobtainable),
     /// The certificate does not fit the identity server's header limits.
     CertificateTooLarge,
     /// A fault of ours.
@@ -255,6 +258,15 @@ impl Refusal<'_> {
                 ServerError,
                 "the identity server's answer is not a registration answer: the result is unknown",
             ),
+            Self::Metadata(Unobtainable::Unavailable) => later(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the identity server's metadata cannot be had: repeat the request later",
+            ),
+            Self::Metadata(Unobtainable::Unusable) => plain(
+                StatusCode::BAD_GATEWAY,
+                ServerError,
+                "what the identity server gives here is not the metadata of an authorization server",
+            ),
             Self::CertificateTooLarge => plain(
                 StatusCode::BAD_REQUEST,
                 InvalidClient,
@@ -349,47 +361,4 @@ pub fn correlate(headers: &mut HeaderMap, correlation: Correlation) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::model::trace::{Mode, Outcome};
-
-    fn rule(id: &str, error: ErrorCode, message: &str) -> Arc<Rule> {
-        Arc::new(Rule {
-            id: id.into(),
-            clause: "C 1".into(),
-            mode: Mode::Enforce,
-            error,
-            field: None,
-            message: message.into(),
-            hint: None,
-        })
-    }
-
-    #[test]
-    fn all_failures_in_one_answer() {
-        let mut trace = Trace::new();
-        trace.push(&rule("a", ErrorCode::InvalidRedirectUri, "first"), Outcome::Fail, Some("secret".into()));
-        trace.push(&rule("b", ErrorCode::InvalidClientMetadata, "second"), Outcome::Error, None);
-        let told = Refusal::Decided(&trace).told();
-        assert_eq!((told.status, told.error), (StatusCode::BAD_REQUEST, ErrorCode::InvalidRedirectUri));
-        assert_eq!(told.description, "first (1 more problem)");
-    }
-
-    #[test]
-    fn an_outage_is_never_the_clients_fault() {
-        let mut trace = Trace::new();
-        trace.push(&rule("statement.keys", ErrorCode::TemporarilyUnavailable, "later"), Outcome::Error, None);
-        let told = Refusal::Decided(&trace).told();
-        assert_eq!(told.status, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(told.retry_after, Some(RETRY_SECONDS));
-    }
-
-    #[test]
-    fn unknown_results_are_told_as_unknown() {
-        let broken = SendError::BrokenOff { sent: Sent::Perhaps };
-        assert!(Refusal::Upstream(&broken).told().description.contains("the result is unknown"));
-        assert!(Refusal::Upstream(&SendError::Unreachable).told().description.contains("nothing was sent"));
-    }
-}
+mod tests;

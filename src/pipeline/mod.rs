@@ -21,6 +21,7 @@ mod challenge;
 pub mod connection;
 pub mod decide;
 pub mod decode;
+pub mod discovery;
 pub mod gather;
 pub mod proxy;
 mod receive;

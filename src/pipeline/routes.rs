@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 
+use super::discovery::DiscoveryRoute;
 use super::tally::Tally;
 use super::token::TokenRule;
 use crate::headers::cors::Cors;
@@ -30,6 +31,8 @@ pub struct Routes {
 /// A name under which clients know us.
 #[derive(Debug)]
 pub struct Host {
+    /// In lower case, without a port.
+    pub name: Box<str>,
     /// What identity servers and answers are told.
     pub public_base: PublicBase,
     /// What the handshake must have asked for on this host, where configured.
@@ -56,6 +59,28 @@ impl Route {
     pub fn registration(&self) -> Option<&RegistrationRoute> {
         if let RouteKind::Registration(settings) = &self.kind { Some(settings) } else { None }
     }
+
+    /// Its settings, if it tells metadata.
+    pub fn discovery(&self) -> Option<&DiscoveryRoute> {
+        if let RouteKind::Discovery(settings) = &self.kind { Some(settings) } else { None }
+    }
+
+    /// The identity server that it leads to.
+    pub fn upstream(&self) -> Option<&Upstream> {
+        match &self.kind {
+            RouteKind::Proxy(proxy) => Some(&proxy.upstream),
+            _ => self.target().map(|(upstream, _)| upstream),
+        }
+    }
+
+    /// The one path of an identity server that it leads to, if it is not the path that was asked for.
+    pub fn target(&self) -> Option<(&Upstream, &PathAndQuery)> {
+        match &self.kind {
+            RouteKind::Registration(settings) => Some((&settings.upstream, &settings.to)),
+            RouteKind::Discovery(settings) => Some((&settings.upstream, &settings.to)),
+            RouteKind::Proxy(_) | RouteKind::Deny => None,
+        }
+    }
 }
 
 /// What a route does.
@@ -63,6 +88,8 @@ impl Route {
 pub enum RouteKind {
     /// RFC 7591: judged, recorded, forwarded once.
     Registration(Box<RegistrationRoute>),
+    /// RFC 8414: fetched, rewritten, kept for a while.
+    Discovery(Box<DiscoveryRoute>),
     /// Streamed both ways.
     Proxy(ProxyRoute),
     /// 404, on purpose.
@@ -74,6 +101,7 @@ impl RouteKind {
     pub const fn methods(&self) -> &'static str {
         match self {
             Self::Registration(_) => "POST",
+            Self::Discovery(_) => "GET, HEAD",
             Self::Proxy(_) => "GET, HEAD, POST, PUT, PATCH, DELETE",
             Self::Deny => "",
         }
@@ -156,13 +184,37 @@ impl Routes {
     /// Every policy in use, each once.
     pub fn policies(&self) -> Vec<Arc<Policy>> {
         let mut found: Vec<Arc<Policy>> = Vec::new();
-        let routes = self.tables.values().flat_map(HashMap::values).flat_map(|Table(table)| table);
-        for policy in routes.filter_map(|(_, route)| route.registration()).flat_map(|route| &route.policies) {
+        for policy in self.all().filter_map(|route| route.registration()).flat_map(|route| &route.policies) {
             if !found.iter().any(|known| Arc::ptr_eq(known, &policy.policy)) {
                 found.push(Arc::clone(&policy.policy));
             }
         }
         found
+    }
+
+    /// Every route, once for each listener and host.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.tables.values().flat_map(HashMap::values).flat_map(|Table(table)| table).map(|(_, route)| route)
+    }
+
+    /// The routes of one listener and host, highest rank first.
+    pub fn of_host(&self, listener: &str, host: &str) -> impl Iterator<Item = &Arc<Route>> {
+        let table = self.tables.get(listener).and_then(|hosts| hosts.get(host));
+        table.into_iter().flat_map(|Table(table)| table).map(|(_, route)| route)
+    }
+
+    /// Every listener that has routes, by name.
+    pub fn listeners(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.tables.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Every configured host, by name.
+    pub fn hosts(&self) -> Vec<&Host> {
+        let mut hosts: Vec<&Host> = self.hosts.values().map(|host| &**host).collect();
+        hosts.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        hosts
     }
 
     /// The configured host of this name, given in lower case without a port.

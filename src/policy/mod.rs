@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::checks::{Active, Asker, SECTOR, SectorPolicy, SoftwareKeysPolicy, is_before_request, text};
+use crate::checks::{Active, Asker, ClientLimits, SECTOR, SectorPolicy, SoftwareKeysPolicy, is_before_request, text};
 use crate::model::claim::Claim;
 use crate::model::digest::Digest;
 use crate::model::facts::{Facts, Operation};
@@ -173,6 +173,13 @@ impl Policy {
     /// not looked at.
     pub fn sector_address(&self, facts: &Facts<'_>) -> Option<String> {
         text(&self.see(facts).metadata, SECTOR).map(str::to_owned)
+    }
+
+    /// Which methods and algorithms its checks admit for new clients; its rules may admit less.
+    pub fn client_limits(&self) -> ClientLimits {
+        let mut limits = ClientLimits::default();
+        self.checks.iter().for_each(|check| check.limit(&mut limits));
+        limits
     }
 
     /// The rule of a step that is taken before the policy is evaluated.

@@ -14,7 +14,7 @@ use crate::pipeline::answer::{Correlation, INTERACTION_ID, Refusal};
 use crate::pipeline::connection::Connection;
 use crate::pipeline::routes::{Host, Route, RouteKind};
 use crate::pipeline::snapshot::Snapshot;
-use crate::pipeline::{proxy, registration};
+use crate::pipeline::{discovery, proxy, registration};
 use crate::tls::RefusedInHandshake;
 use crate::upstream::Body;
 
@@ -75,6 +75,9 @@ async fn serve(
         }
         RouteKind::Registration(_) => {
             registration::register(snapshot, route, host, connection, request, correlation).await
+        }
+        RouteKind::Discovery(target) => {
+            discovery::tell(snapshot, target, host, connection, &request, correlation(request.headers())).await
         }
         RouteKind::Deny => Refusal::NotFound.answer(correlation(request.headers())),
     }

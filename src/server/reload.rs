@@ -87,7 +87,9 @@ fn apply(
         tracing::warn!("{warning}");
     }
     // What the old sets hold is kept: a reload during an outage of a directory loses nothing.
-    snapshot.key_sets.adopt(&shared.snapshot.load().key_sets);
+    let old = shared.snapshot.load();
+    snapshot.key_sets.adopt(&old.key_sets);
+    snapshot.routes.adopt_documents(&old.routes);
     snapshot.key_sets.start();
     let old = shared.plans.load();
     for name in plans.keys().filter(|name| !old.contains_key(*name)) {

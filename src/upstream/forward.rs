@@ -24,10 +24,20 @@ impl PublicRoute {
         Self { reserved }
     }
 
+    /// Whether a path without its query may be asked for.
+    pub fn admits(&self, path: &str) -> bool {
+        !self.reserved.reaches(path)
+    }
+
     /// The target, unless it is a gated path. `target` passed `model::path::check`.
     pub fn admit(&self, target: PathAndQuery) -> Option<PublicTarget> {
-        let open = !self.reserved.reaches(target.path());
-        open.then_some(PublicTarget(target))
+        self.admits(target.path()).then_some(PublicTarget(target))
+    }
+}
+
+impl PublicTarget {
+    pub(super) fn into_inner(self) -> PathAndQuery {
+        self.0
     }
 }
 
