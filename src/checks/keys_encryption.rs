@@ -10,6 +10,7 @@ use super::{About, Check, Fault, Judge, Report, Settings, WRITES};
 use crate::model::error_code::ErrorCode;
 use crate::model::evidence::Known;
 use crate::model::facts::Facts;
+use crate::model::key::{PublicKey, Size};
 
 #[derive(Debug)]
 pub(super) struct KeysEncryption;
@@ -85,12 +86,26 @@ struct Encryption;
 impl Judge for Encryption {
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
         report.fail(match facts.software_keys {
-            Known::Value(set) if set.keys.iter().any(|key| key.usage.as_deref() == Some("enc")) => return,
+            Known::Value(set) if set.public_keys().any(encrypts) => return,
             Known::Value(set) => {
-                Failure::of(NONE).detail(format!("{} keys, {} passed over", set.keys.len(), set.passed_over))
+                let usable = set.keys.len();
+                Failure::of(NONE).detail(format!("{usable} keys, {} passed over", set.passed_over()))
             }
             Known::Absent => Failure::of(ABSENT),
             Known::Unavailable(why) => Failure::unavailable(UNAVAILABLE).detail(&**why),
         });
     }
 }
+
+/// Whether others can encrypt to this key. dcrgate never does, so curves that it has no signatures for count.
+fn encrypts(key: &PublicKey) -> bool {
+    let strong = match key.size {
+        Size::Bits(bits) => bits >= MIN_RSA_BITS,
+        Size::Curve => true,
+        Size::OtherCurve => false,
+    };
+    strong && key.usage.as_deref() == Some("enc")
+}
+
+/// RFC 7518 §4.3.
+const MIN_RSA_BITS: usize = 2048;

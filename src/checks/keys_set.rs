@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::report::Failure;
 use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
-use crate::model::key::{Jwk, KeyMaterial, has_private_part, modulus_bits};
+use crate::model::key::{Entry, PublicKey, Size};
 
 #[derive(Debug)]
 pub(super) struct KeysSet;
@@ -58,9 +58,6 @@ static ABOUT: About = About {
     ],
 };
 
-/// Curves of at least 224 bits whose keys mean the same to every reader (RFC 7518 §6.2.1.1, RFC 8037 §2).
-const CURVES: &[&str] = &["P-256", "P-384", "P-521", "Ed25519", "Ed448", "X25519", "X448"];
-
 impl Check for KeysSet {
     fn about(&self) -> &'static About {
         &ABOUT
@@ -93,46 +90,42 @@ struct Set {
     uses: Vec<String>,
 }
 
-/// One key, by value or as fetched.
-struct Key<'k> {
-    kid: Option<&'k str>,
-    kind: &'k str,
-    usage: Option<&'k str>,
-    algorithm: Option<&'k str>,
-    curve: Option<&'k str>,
-    /// Of an RSA key.
-    bits: Option<usize>,
-}
-
 impl Judge for Set {
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
         if let Some(jwks) = member(facts.metadata, "jwks") {
-            let entries = jwks.get("keys").and_then(Value::as_array);
-            let objects: Option<Vec<&Map<String, Value>>> =
-                entries.and_then(|entries| entries.iter().map(Value::as_object).collect());
-            let Some(objects) = objects else { return report.fail(Failure::of(MALFORMED)) };
-            // First of all: whoever reads it must know that the key is burnt.
-            if objects.iter().any(|key| has_private_part(key)) {
-                return report.fail(Failure::of(PRIVATE));
-            }
-            match objects.into_iter().map(Key::written).collect::<Option<Vec<_>>>() {
-                Some(keys) => self.judge_keys(&keys, "jwks", report),
+            match jwks.get("keys").and_then(Value::as_array) {
+                Some(keys) => self.judge_set(&keys.iter().map(Entry::of).collect::<Vec<_>>(), "jwks", report),
                 None => report.fail(Failure::of(MALFORMED)),
             }
         }
         if let Some(set) = facts.software_keys.value() {
-            let keys: Vec<Key<'_>> = set.keys.iter().map(|key| Key::fetched(key)).collect();
-            self.judge_keys(&keys, "jwks_uri", report);
+            self.judge_set(&set.entries, "jwks_uri", report);
         }
     }
 }
 
 impl Set {
-    fn judge_keys(&self, keys: &[Key<'_>], field: &'static str, report: &mut Report<'_>) {
-        let mut fail = |fault: Fault, key: Option<&Key<'_>>| {
-            let detail = key
-                .map_or_else(|| format!("{} keys", keys.len()), |key| format!("kid={}", key.kid.unwrap_or("(none)")));
-            report.fail(Failure::of(fault).field(field).detail(detail));
+    /// A set by value, or as fetched.
+    fn judge_set<'e>(&self, entries: &'e [Entry], field: &'static str, report: &mut Report<'_>) {
+        // First of all: whoever reads it must know that the key is burnt.
+        if entries.contains(&Entry::Private) {
+            return report.fail(Failure::of(PRIVATE).field(field));
+        }
+        let whole = |entry: &'e Entry| match entry {
+            Entry::Public(key) => Some(key),
+            Entry::Private | Entry::Malformed => None,
+        };
+        match entries.iter().map(whole).collect::<Option<Vec<&PublicKey>>>() {
+            Some(keys) => self.judge_keys(&keys, field, report),
+            None => report.fail(Failure::of(MALFORMED).field(field)),
+        }
+    }
+
+    fn judge_keys(&self, keys: &[&PublicKey], field: &'static str, report: &mut Report<'_>) {
+        let mut fail = |fault: Fault, key: Option<&PublicKey>| {
+            let kid = |key: &PublicKey| format!("kid={}", key.kid.as_deref().unwrap_or("(none)"));
+            report
+                .fail(Failure::of(fault).field(field).detail(key.map_or_else(|| format!("{} keys", keys.len()), kid)));
         };
         if keys.is_empty() {
             return fail(EMPTY, None);
@@ -142,56 +135,25 @@ impl Set {
         }
         let mut seen = BTreeSet::new();
         for key in keys {
-            if key.bits.is_some_and(|bits| bits < self.min_rsa_bits) {
-                fail(WEAK, Some(key));
+            match key.size {
+                Size::Bits(bits) if bits < self.min_rsa_bits => fail(WEAK, Some(key)),
+                Size::OtherCurve => fail(CURVE, Some(key)),
+                Size::Bits(_) | Size::Curve => {}
             }
-            if key.curve.is_some_and(|curve| !CURVES.contains(&curve)) {
-                fail(CURVE, Some(key));
-            }
-            if key.algorithm.is_some_and(|algorithm| !fits(algorithm, key.kind)) {
+            if key.algorithm.as_deref().is_some_and(|algorithm| !fits(algorithm, key.kind)) {
                 fail(ALGORITHM, Some(key));
             }
-            match key.kid {
-                Some(kid) if !seen.insert((kid, key.kind, key.usage)) => fail(TWICE, Some(key)),
+            match &key.kid {
+                Some(kid) if !seen.insert((kid, key.kind, &key.usage)) => fail(TWICE, Some(key)),
                 None if self.require_kid => fail(NAMELESS, Some(key)),
                 _ => {}
             }
         }
         // A key that names no use is for every use (RFC 7517 §4.2).
-        let serves = |usage: &String| keys.iter().any(|key| key.usage.is_none_or(|own| own == usage));
+        let serves = |usage: &String| keys.iter().any(|key| key.usage.as_deref().is_none_or(|own| own == usage));
         if !self.uses.iter().all(serves) {
             fail(USE, None);
         }
-    }
-}
-
-impl<'k> Key<'k> {
-    /// `None` where something that a key has to have is missing or of another type.
-    fn written(members: &'k Map<String, Value>) -> Option<Self> {
-        let text = |name: &str| match members.get(name) {
-            None => Some(None),
-            Some(value) => value.as_str().filter(|text| !text.is_empty()).map(Some),
-        };
-        let kind = text("kty")??;
-        let (bits, curve) = match kind {
-            "RSA" => (Some(modulus_bits(members)?), None),
-            "EC" | "OKP" => {
-                text("x")??;
-                (None, Some(text("crv")??))
-            }
-            _ => return None,
-        };
-        Some(Self { kid: text("kid")?, kind, usage: text("use")?, algorithm: text("alg")?, curve, bits })
-    }
-
-    fn fetched(key: &'k Jwk) -> Self {
-        let (kind, curve, bits) = match &key.material {
-            KeyMaterial::Rsa { bits, .. } => ("RSA", None, Some(*bits)),
-            KeyMaterial::Ec { curve, .. } => ("EC", Some(&**curve), None),
-            KeyMaterial::Okp { curve, .. } => ("OKP", Some(&**curve), None),
-        };
-        let kid = Some(&*key.key_id).filter(|kid| !kid.is_empty());
-        Self { kid, kind, usage: key.usage.as_deref(), algorithm: key.algorithm.as_deref(), curve, bits }
     }
 }
 

@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn set(keys: impl IntoIterator<Item = Jwk>) -> KeySet {
-        KeySet { keys: keys.into_iter().map(Arc::new).collect(), passed_over: 0 }
+        KeySet { keys: keys.into_iter().map(Arc::new).collect(), ..KeySet::default() }
     }
 
     fn header(algorithm: Algorithm, key_id: Option<&str>) -> Header {

@@ -87,7 +87,7 @@ impl KeySets {
             KeySetState {
                 name: Arc::clone(&slot.source.name),
                 keys: good.map_or(0, |(set, _)| set.keys.len()),
-                passed_over: good.map_or(0, |(set, _)| set.passed_over),
+                passed_over: good.map_or(0, |(set, _)| set.passed_over()),
                 fetched: good.map(|(_, fetched)| *fetched),
                 usable,
                 failure: state.failure.clone(),

@@ -62,7 +62,7 @@ impl SoftwareKeys {
     ///
     /// `hosts` is the policy's list, as [`fetch_hosts::allows`] reads it.
     ///
-    /// [`Known::Absent`] when the URL may not be fetched or has no set of usable keys, which a
+    /// [`Known::Absent`] when the URL may not be fetched or has no set with a key, which a
     /// repetition would not change; [`Known::Unavailable`] when the set could not be fetched.
     pub async fn fetch(&self, url: &str, hosts: &[String]) -> Known<Arc<KeySet>> {
         let Some(url) = permitted(url, hosts) else { return Known::Absent };
@@ -108,7 +108,8 @@ impl SoftwareKeys {
 
     async fn land(&self, url: &Url) -> Landed {
         let keys = match self.fetcher.get(url, UrlTrust::FromStatement, SET_BYTES, FETCH_DEADLINE).await {
-            Ok(bytes) => match KeySet::from_json(&bytes) {
+            // What cannot be used here is judged by the policy, and may be for others: keys for encryption.
+            Ok(bytes) => match KeySet::published(&bytes) {
                 Ok(set) => Known::Value(Arc::new(set)),
                 Err(KeySetFault::Empty | KeySetFault::NoneUsable) => Known::Absent,
                 Err(fault) => Known::Unavailable(fault.to_string().into()),
@@ -123,7 +124,8 @@ impl SoftwareKeys {
             // The host is one of the policy's list; the rest of the URL is a stranger's.
             tracing::warn!(host = url.host_str(), outcome = ?keys, "the software's key set cannot be used");
         }
-        let life = if matches!(keys, Known::Value(_)) { self.good_for } else { self.failed_for };
+        let is_good = keys.value().is_some_and(|set| !set.keys.is_empty());
+        let life = if is_good { self.good_for } else { self.failed_for };
         let at = Instant::now();
         Landed { keys, at, good_until: at + life }
     }
@@ -159,6 +161,7 @@ mod tests {
 
     use crate::jose::Algorithm;
     use crate::jose::signer::Signer;
+    use crate::model::key::Entry;
     use crate::net::FetchSettings;
     use crate::net::directory::{Answer, Directory, authority};
 
@@ -288,10 +291,11 @@ mod tests {
             directory.set(answer);
             keys(&["localhost"]).fetch(directory.url().as_str(), &listing(&directory)).await
         };
-        let refused = Answer::json(r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#);
-        for answer in [Answer::of(404, "text/html", ""), Answer::json(r#"{"keys":[]}"#), refused] {
+        for answer in [Answer::of(404, "text/html", ""), Answer::json(r#"{"keys":[]}"#)] {
             assert_eq!(fetch(answer).await, Known::Absent);
         }
+        let disclosed = fetch(Answer::json(r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#)).await;
+        assert_eq!(disclosed, Known::Value(Arc::new(KeySet { keys: Vec::new(), entries: vec![Entry::Private] })));
         let large = Answer::json(&" ".repeat(SET_BYTES + 1));
         for answer in [Answer::json("garbage"), Answer::of(200, "text/html", "{}"), Answer::of(302, "", ""), large] {
             assert!(matches!(fetch(answer).await, Known::Unavailable(_)));

@@ -13,6 +13,10 @@ use serde_json::{Map, Value};
 
 use super::json::{self, JsonFault, Limits};
 
+mod entry;
+
+pub use entry::{Entry, PublicKey, Size};
+
 /// One public key that dcrgate can use. No private part is ever kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jwk {
@@ -58,13 +62,13 @@ pub enum KeyMaterial {
     },
 }
 
-/// A JWK Set: the keys that could be read, and a count of those that could not.
+/// A JWK Set: the keys that can be used, and what every entry says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeySet {
     /// In the order of the set.
     pub keys: Vec<Arc<Jwk>>,
-    /// Entries that were passed over: unknown type, malformed, weak, or with the private part laid open.
-    pub passed_over: usize,
+    /// Every entry in the order of the set, those that are passed over among them.
+    pub entries: Vec<Entry>,
 }
 
 /// Why a text is not a key set that can be used.
@@ -93,18 +97,40 @@ impl KeySet {
     /// # Errors
     /// [`KeySetFault`] when not one key can be used.
     pub fn from_json(bytes: &[u8]) -> Result<Self, KeySetFault> {
+        let set = Self::published(bytes)?;
+        if set.keys.is_empty() { Err(KeySetFault::NoneUsable) } else { Ok(set) }
+    }
+
+    /// Reads a JWK Set as its owner published it, also where dcrgate can use none of its keys: others may.
+    ///
+    /// # Errors
+    /// [`KeySetFault`] when there is no set, or nothing in it.
+    pub fn published(bytes: &[u8]) -> Result<Self, KeySetFault> {
         let set = json::object(bytes, &LIMITS)?;
         let Some(Value::Array(entries)) = set.get("keys") else { return Err(KeySetFault::NoKeys) };
         if entries.is_empty() {
             return Err(KeySetFault::Empty);
         }
-        let keys: Vec<_> =
-            entries.iter().filter_map(Value::as_object).filter_map(Jwk::from_members).map(Arc::new).collect();
-        if keys.is_empty() {
-            return Err(KeySetFault::NoneUsable);
-        }
-        let passed_over = entries.len() - keys.len();
-        Ok(Self { keys, passed_over })
+        Ok(Self::of(entries))
+    }
+
+    /// Of the items of `keys`.
+    pub fn of(entries: &[Value]) -> Self {
+        let keys = entries.iter().filter_map(Value::as_object).filter_map(Jwk::from_members);
+        Self { keys: keys.map(Arc::new).collect(), entries: entries.iter().map(Entry::of).collect() }
+    }
+
+    /// How many entries dcrgate cannot use: unknown type, malformed, weak, or with the private part laid open.
+    pub const fn passed_over(&self) -> usize {
+        self.entries.len().saturating_sub(self.keys.len())
+    }
+
+    /// The public keys among the entries, usable here or not.
+    pub fn public_keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Public(key) => Some(key),
+            Entry::Private | Entry::Malformed => None,
+        })
     }
 }
 
@@ -187,12 +213,6 @@ pub(super) fn unsigned(number: &[u8]) -> (Arc<str>, usize) {
     (URL_SAFE_NO_PAD.encode(number).into(), number.len() * 8 - spare)
 }
 
-/// Bits of an RSA key's modulus; `None` where it has none that can be read.
-pub fn modulus_bits(members: &Map<String, Value>) -> Option<usize> {
-    number(members, "e")?;
-    Some(unsigned(&number(members, "n")?.0).1)
-}
-
 /// Whether a key has members that only private and symmetric keys have.
 pub fn has_private_part(key: &Map<String, Value>) -> bool {
     PRIVATE_PARTS.iter().any(|part| key.contains_key(*part))
@@ -242,7 +262,7 @@ mod tests {
     fn reads_each_type() {
         let ed = json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode([1; 32]), "alg": "EdDSA", "key_ops": ["verify"] });
         let set = read([rsa(2048), ec(), ed]).unwrap();
-        assert_eq!((set.keys.len(), set.passed_over), (3, 0));
+        assert_eq!((set.keys.len(), set.passed_over()), (3, 0));
         assert!(matches!(set.keys[0].material, KeyMaterial::Rsa { bits: 2048, .. }));
         assert_eq!(set.keys[0].usage.as_deref(), Some("sig"));
         assert_eq!(&*set.keys[1].key_id, "e");
@@ -273,7 +293,7 @@ mod tests {
         for (case, key) in bad {
             assert_eq!(read([key.clone()]), Err(KeySetFault::NoneUsable), "{case}");
             let set = read([key, ec()]).unwrap();
-            assert_eq!((set.keys.len(), set.passed_over), (1, 1), "{case}");
+            assert_eq!((set.keys.len(), set.passed_over()), (1, 1), "{case}");
         }
     }
 

@@ -10,7 +10,7 @@ use crate::model::digest::Digest;
 use crate::model::document::Section;
 use crate::model::evidence::Known;
 use crate::model::id::{AuthorityName, DecisionId};
-use crate::model::key::{Jwk, KeyMaterial, KeySet};
+use crate::model::key::KeySet;
 use crate::model::peer::Peer;
 use crate::model::sector::{KnownSector, Sector};
 use crate::model::statement::Statement;
@@ -178,18 +178,28 @@ fn statement(claims: &Map<String, Value>) -> Statement {
     Statement { claims: claims.clone(), algorithm: "PS256", key_id: "case".into(), digest }
 }
 
+/// The set that these keys make. One that says nothing of its type stands for a good key of the type that its
+/// algorithm needs.
 fn key_set(keys: &[Value]) -> KeySet {
-    let word = |key: &Value, name: &str| key.get(name).and_then(Value::as_str).map(Arc::from);
-    let keys = keys.iter().map(|key| {
-        Arc::new(Jwk {
-            key_id: word(key, "kid").unwrap_or_else(|| "".into()),
-            algorithm: word(key, "alg"),
-            usage: word(key, "use"),
-            operations: None,
-            material: KeyMaterial::Rsa { n: "".into(), e: "AQAB".into(), bits: 2048 },
-        })
-    });
-    KeySet { keys: keys.collect(), passed_over: 0 }
+    let whole = |key: &Value| {
+        let mut key = key.clone();
+        let Some(members) = key.as_object_mut().filter(|members| !members.contains_key("kty")) else { return key };
+        let algorithm = members.get("alg").and_then(Value::as_str).unwrap_or_default();
+        // 32 bytes, and 2048 bits that are all set.
+        let (coordinate, modulus) = ("A".repeat(43), format!("{}w", "_".repeat(341)));
+        let parts = match algorithm {
+            "EdDSA" => vec![("kty", "OKP"), ("crv", "Ed25519"), ("x", &*coordinate)],
+            _ if algorithm.starts_with("ES") => {
+                vec![("kty", "EC"), ("crv", "P-256"), ("x", &*coordinate), ("y", &*coordinate)]
+            }
+            _ => vec![("kty", "RSA"), ("n", &*modulus), ("e", "AQAB")],
+        };
+        for (name, value) in parts {
+            members.entry(name).or_insert_with(|| value.into());
+        }
+        key
+    };
+    KeySet::of(&keys.iter().map(whole).collect::<Vec<_>>())
 }
 
 fn binding(map: &Map<String, Value>) -> Binding {

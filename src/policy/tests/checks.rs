@@ -4,6 +4,7 @@ use super::*;
 use crate::model::binding::Binding;
 use crate::model::certificate::{Certificate, PublicKeyFacts, QualifiedStatements};
 use crate::model::id::{AuthorityName, DecisionId};
+use crate::model::key::KeySet;
 use crate::model::name::DistinguishedName;
 use crate::model::peer::Peer;
 
@@ -275,7 +276,8 @@ fn key_sets_are_public_strong_and_told_apart() {
         key[name] = json!(value);
         key
     };
-    let ec = json!({ "kty": "EC", "kid": "e", "crv": "P-256", "x": "AA", "y": "AA" });
+    let coordinate = "A".repeat(43);
+    let ec = json!({ "kty": "EC", "kid": "e", "crv": "P-256", "x": coordinate, "y": coordinate });
     let set = policy("[checks.keys.set]\nmin_rsa_bits = 3072\nmax_keys = 3\nrequire = ['sig', 'enc']\n");
     let judge = |keys: Vec<Value>| refusals(&set, json!({ "jwks": { "keys": keys } }));
     let good = rsa("a", 384);
@@ -303,11 +305,49 @@ fn key_sets_are_public_strong_and_told_apart() {
         (vec![json!({ "kty": "RSA", "n": "AA" })], malformed),
         (vec![with(good.clone(), "n", "*")], malformed),
         (vec![with(good.clone(), "kty", "")], malformed),
+        (vec![good.clone(), with(ec.clone(), "x", "AA")], malformed),
+        (vec![good.clone(), json!({ "kty": "EC", "kid": "e", "crv": "P-256", "x": coordinate })], malformed),
     ] {
         assert_eq!(judge(keys.clone()), [expected], "{keys:?}");
     }
     assert_eq!(refusals(&set, json!({ "jwks": { "keys": 1 } })), [malformed]);
     assert_eq!(refusals(&set, json!({})), [""; 0]);
+    let fetched = |policy: &Policy, keys: &[Value]| {
+        let keys = Known::Value(Arc::new(KeySet::of(keys)));
+        let (trace, ..) = told(policy, json!({}), |facts| Facts { software_keys: Box::leak(Box::new(keys)), ..facts });
+        let told = |step: &crate::model::trace::Step| {
+            format!("{}: {}", step.rule.field.as_deref().unwrap_or_default(), step.rule.message)
+        };
+        trace.failures().map(told).collect::<Vec<_>>()
+    };
+    let plain = policy("[checks.keys.set]\n");
+    let named_curve = |kind: &str, curve: &str, characters: usize| {
+        let coordinate = "A".repeat(characters);
+        json!({ "kty": kind, "crv": curve, "kid": curve, "use": "enc", "x": coordinate, "y": coordinate })
+    };
+    let others = [good.clone(), named_curve("EC", "P-521", 88), named_curve("OKP", "X25519", 43)];
+    assert_eq!(fetched(&plain, &others), [""; 0]);
+    assert_eq!(
+        fetched(&plain, &[good.clone(), with(ec.clone(), "d", "AA")]),
+        ["jwks_uri: the key set holds a private or symmetric key"]
+    );
+    assert_eq!(
+        fetched(&plain, &[good.clone(), rsa("weak", 255)]),
+        ["jwks_uri: the key set has an RSA key that is too short"]
+    );
+    assert_eq!(
+        fetched(&plain, &[good.clone(), with(ec, "x", "AA")]),
+        ["jwks_uri: jwks is not a key set: an object with an array keys of keys that are whole"]
+    );
+    let verified = "[checks.statement.signature]\nalgorithms = ['PS256']\n";
+    let encrypting = policy(&format!("{verified}[checks.keys.encryption]\nclaim = 'uri'\nfetch_hosts = ['h']\n"));
+    assert_eq!(fetched(&encrypting, &others), [""; 0], "a key that dcrgate cannot use is one to encrypt to");
+    for useless in [with(rsa("e", 255), "use", "enc"), named_curve("EC", "P-192", 32)] {
+        assert_eq!(
+            fetched(&encrypting, &[good.clone(), useless]),
+            ["jwks_uri: the key set of the software has no key for encryption"]
+        );
+    }
     let named = policy("[checks.keys.set]\nrequire_kid = true\n");
     let mut nameless = good;
     nameless.as_object_mut().unwrap().remove("kid");
