@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::cel::constant;
-use super::{GATES, layers};
-use crate::checks::ALL;
+use super::gates::{all_checks, is_gate};
+use super::layers;
 use crate::model::digest::Digest;
 use crate::model::document::{Document, Faults, Located, Place, Section};
 
@@ -109,7 +109,7 @@ impl Effective {
 
     /// What a check or rule does: its own `mode`, or else the policy's; enforce, shadow or off. A gate refuses always.
     pub fn mode_of<'e>(&'e self, table: &'e Table) -> &'e str {
-        if table.name.strip_prefix("checks.").is_some_and(|id| GATES.iter().any(|gate| gate.id == id)) {
+        if table.name.strip_prefix("checks.").is_some_and(is_gate) {
             return "enforce";
         }
         table.text("mode").or_else(|| self.table("")?.text("mode")).unwrap_or("enforce")
@@ -260,7 +260,7 @@ fn accepted(roots: &[Section<'_>]) -> Vec<Accepted> {
 /// The file's own words, parameters, checks in the order in which they are run, named expressions, the rest.
 fn order(name: &str) -> (usize, usize) {
     let check = |id: &str| {
-        let ids = GATES.iter().copied().chain(ALL.iter().map(|check| check.about())).map(|about| about.id);
+        let ids = all_checks().map(|about| about.id);
         ids.into_iter().position(|known| known == id)
     };
     match name {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::read::texts_of;
-use crate::checks::{About, Settings, SoftwareKeysPolicy};
+use crate::checks::{self, About, Settings, SoftwareKeysPolicy};
 use crate::model::facts::Operation;
 use crate::model::trace::{Mode, Rule};
 
@@ -17,7 +17,6 @@ mod abouts;
 mod certificate;
 mod token;
 
-pub use abouts::GATES;
 use abouts::{
     CERTIFICATE_TRUSTED, REQUEST_KEYS, REQUEST_SIGNATURE, STATEMENT_CERTIFICATE, STATEMENT_KEYS, STATEMENT_PRESENT,
     STATEMENT_SIGNATURE,
@@ -62,9 +61,11 @@ pub enum Signer {
 }
 
 impl Gate {
-    /// Every one that a policy decides about, in the order in which they are passed. Tokens are the route's matter.
-    const ALL: [Self; 7] = [
+    /// Every one with an id of its own, in the order in which they are passed: descriptions, steps and cases follow
+    /// it. The others of tokens are ways in which [`Gate::TokenValid`] refuses.
+    pub const ALL: [Self; 8] = [
         Self::CertificateTrusted,
+        Self::TokenValid,
         Self::StatementPresent,
         Self::StatementKeys,
         Self::StatementSignature,
@@ -86,6 +87,16 @@ impl Gate {
             Self::StatementCertificate => &STATEMENT_CERTIFICATE,
         }
     }
+}
+
+/// Every gate and check, in the order in which they are taken.
+pub(super) fn all_checks() -> impl Iterator<Item = &'static About> {
+    Gate::ALL.into_iter().map(Gate::about).chain(checks::ALL.iter().map(|check| check.about()))
+}
+
+/// Whether a gate has this id.
+pub(super) fn is_gate(id: &str) -> bool {
+    Gate::ALL.into_iter().any(|gate| gate.about().id == id)
 }
 
 /// How a software statement is to be verified.
@@ -163,13 +174,19 @@ impl Gates {
         self.request.as_ref()
     }
 
-    /// Those that an operation passes, in order.
+    /// Those that the policy has an operation pass, in order; tokens are the route's matter.
     pub(super) fn on(&self, operation: Operation) -> impl Iterator<Item = Gate> {
+        self.possible(operation).filter(|gate| *gate != Gate::TokenValid)
+    }
+
+    /// Those that an operation passes, in order, where its route asks for a token.
+    pub(super) fn possible(&self, operation: Operation) -> impl Iterator<Item = Gate> {
         let known = Gate::ALL.into_iter().filter(move |gate| gate.about().operations.contains(&operation));
         let signer = self.statement.as_ref().map(|statement| statement.signer);
         known.filter(move |gate| match gate {
-            Gate::CertificateTrusted => true,
-            Gate::TokenValid | Gate::TokenPresent | Gate::TokenScope | Gate::TokenKeys => false,
+            Gate::CertificateTrusted | Gate::TokenValid | Gate::TokenPresent | Gate::TokenScope | Gate::TokenKeys => {
+                true
+            }
             Gate::StatementPresent | Gate::StatementSignature => signer.is_some(),
             Gate::StatementKeys => signer == Some(Signer::Directory),
             Gate::StatementCertificate => signer == Some(Signer::Certificate),

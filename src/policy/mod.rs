@@ -45,7 +45,7 @@ mod rules;
 mod sources;
 mod subject;
 
-pub use gates::{ALGORITHMS, CertificatePolicy, GATES, Gate, RequestPolicy, Signer, StatementPolicy};
+pub use gates::{ALGORITHMS, CertificatePolicy, Gate, RequestPolicy, Signer, StatementPolicy};
 pub use looked::{Looked, LookedAt};
 pub use read::{compile, follow};
 pub use sources::Sources;
@@ -199,7 +199,7 @@ impl Policy {
 
     /// The id of everything that may stand in a trace of this policy, each once, about in the order of its steps.
     pub fn steps(&self) -> Vec<Arc<str>> {
-        let gates = self.gates(Operation::Register).chain([Gate::TokenValid]).map(|gate| self.gate(gate));
+        let gates = self.gates.possible(Operation::Register).map(|gate| self.gate(gate));
         let computed = self.forward.rules().chain([&self.limits.request, &self.limits.evidence]);
         let judging = self.checks.iter().map(Active::rule).chain(computed).chain(self.rulings.iter().map(Ruling::rule));
         let mut ids: Vec<Arc<str>> = Vec::new();

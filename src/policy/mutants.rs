@@ -187,7 +187,7 @@ impl Found {
                 let path = ["checks", &group.value, &name.value].map(|key| Step::Key(key.to_owned())).to_vec();
                 let at = At { name: format!("checks.{id}"), about: id.clone(), path, section: &section };
                 let settings = section.all_json();
-                let is_gate = super::GATES.iter().any(|gate| gate.id == id);
+                let is_gate = super::gates::is_gate(&id);
                 if !is_gate && settings.get("mode") != Some(&Value::from("off")) {
                     self.push(&at, "mode", "off", Some("off".into()), REFUSES);
                 }

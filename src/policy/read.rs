@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::cel::{self, Builder, Schema, Uses};
 use super::forward::Forward;
-use super::gates::{GATES, Gates};
+use super::gates::{Gates, all_checks};
 use super::{Description, Limits, Policy, layers};
 use crate::checks::active::Texts;
 use crate::checks::{ALL, About, Active, SectorPolicy, Settings, SoftwareKeysPolicy};
@@ -31,14 +31,7 @@ use subject::{finish_subject, read_subject};
 const MAX_TEXT: usize = 300;
 
 /// Settings that every check has.
-const COMMON: &[&str] = &["clause", "error", "mode", "on", "message", "hint"];
-
-const OPERATIONS: &[(&str, Operation)] = &[
-    (Operation::Register.as_str(), Operation::Register),
-    (Operation::Update.as_str(), Operation::Update),
-    (Operation::Read.as_str(), Operation::Read),
-    (Operation::Delete.as_str(), Operation::Delete),
-];
+pub(super) const COMMON: &[&str] = &["clause", "error", "mode", "on", "message", "hint"];
 
 /// What stands at `mode`: `off` takes away what an extended policy has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,8 +169,8 @@ fn required(root: &Settings<'_>, key: &str) -> Arc<str> {
 fn operations(settings: &Settings<'_>) -> Option<Vec<Operation>> {
     let place = settings.json("on")?.place;
     let words = settings.texts("on")?;
-    let known = || OPERATIONS.iter().map(|(word, _)| *word);
-    let find = |word: &String| OPERATIONS.iter().find(|(known, _)| known == word).map(|(_, operation)| *operation);
+    let known = || Operation::ALL.into_iter().map(Operation::as_str);
+    let find = |word: &String| Operation::ALL.into_iter().find(|known| known.as_str() == word);
     if let Some(unknown) = words.iter().find(|word| find(word).is_none()) {
         let help = format!("known operations: {}", known().collect::<Vec<_>>().join(", "));
         settings.faults().error(Some(&place), format!("unknown operation `{unknown}`"), Some(help));
@@ -225,10 +218,9 @@ struct Checks {
 }
 
 fn read_checks(checks: Settings<'_>, default: &Defaults) -> Checks {
-    let abouts: Vec<&'static About> = GATES.iter().copied().chain(ALL.iter().map(|check| check.about())).collect();
     let mut groups: BTreeMap<&str, Settings<'_>> = BTreeMap::new();
     let mut all: BTreeMap<&'static str, Settings<'_>> = BTreeMap::new();
-    for about in abouts {
+    for about in all_checks() {
         let (group, name) = about.id.split_once('.').unwrap_or((about.id, ""));
         let group = groups.entry(group).or_insert_with(|| checks.section(group));
         all.insert(about.id, group.section(name));
@@ -318,10 +310,6 @@ fn limits() -> Limits {
             "a list in the software statement or token is too long",
         ),
     }
-}
-
-fn all_checks() -> impl Iterator<Item = &'static About> {
-    GATES.iter().copied().chain(ALL.iter().map(|check| check.about()))
 }
 
 fn known_member(name: &Located<String>, faults: &Faults) -> Option<&'static Member> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::gates::{GATES, Gates};
+use super::gates::{Gates, all_checks, is_gate};
 use crate::checks::settings::Asked;
 use crate::checks::{ALL, About, Settings};
 use crate::model::document::Faults;
@@ -36,9 +36,8 @@ pub struct Setting {
 pub fn described() -> Vec<Described> {
     let faults = Faults::new();
     let compute = |_: &_| None;
-    let ids = GATES.iter().copied().chain(ALL.iter().map(|check| check.about()));
     let all: BTreeMap<&'static str, Settings<'_>> =
-        ids.map(|about| (about.id, Settings::probe(&compute, &faults))).collect();
+        all_checks().map(|about| (about.id, Settings::probe(&compute, &faults))).collect();
     // They are asked, not made: a check that a probe does not please has asked all the same.
     let _gates = Gates::read(&all);
     for check in ALL {
@@ -46,13 +45,12 @@ pub fn described() -> Vec<Described> {
             let _judge = check.configure(settings, &all);
         }
     }
-    let describe = |about: &'static About, is_gate| {
+    let describe = |about: &'static About| {
         let asked = all.get(about.id).map(Settings::asked).unwrap_or_default();
         let settings = about.settings.iter().map(|(name, meaning)| setting(name, meaning, &asked)).collect();
-        Described { about, is_gate, settings }
+        Described { about, is_gate: is_gate(about.id), settings }
     };
-    let gates = GATES.iter().map(|about| describe(about, true));
-    gates.chain(ALL.iter().map(|check| describe(check.about(), false))).collect()
+    all_checks().map(describe).collect()
 }
 
 /// By convention the default stands in the last parentheses of the meaning.
@@ -71,6 +69,7 @@ fn setting(name: &'static str, meaning: &str, asked: &[Asked]) -> Setting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::read::COMMON;
 
     #[test]
     fn every_setting_has_the_type_that_the_code_asks_for() {
@@ -94,14 +93,13 @@ mod tests {
     /// The other way round: no check reads what it does not describe.
     #[test]
     fn no_setting_is_read_that_is_not_described() {
-        const OF_EVERY_CHECK: &[&str] = &["clause", "error", "mode", "on", "message", "hint"];
         let faults = Faults::new();
         let compute = |_: &_| None;
         for check in ALL {
             let about = check.about();
             let all = BTreeMap::from([(about.id, Settings::probe(&compute, &faults))]);
             let _judge = check.configure(&all[about.id], &all);
-            for asked in all[about.id].asked().iter().filter(|asked| !OF_EVERY_CHECK.contains(&asked.key.as_str())) {
+            for asked in all[about.id].asked().iter().filter(|asked| !COMMON.contains(&asked.key.as_str())) {
                 let is_described = about.settings.iter().any(|(name, _)| *name == asked.key);
                 assert!(is_described, "{} reads `{}` and does not describe it", about.id, asked.key);
             }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use dcrgate::audit::view;
 use dcrgate::model::digest::Digest;
 use dcrgate::sandbox::statement::{Draft, Signature, SigningKey};
 use dcrgate::sandbox::third_party::registration;
@@ -12,6 +13,7 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 
 use crate::gate::{Gate, world};
+use crate::signed::record;
 use crate::target::{Attacker, Target, refused, rule};
 
 /// The proxy, its issuer of tokens, and a software in good standing.
@@ -92,6 +94,10 @@ async fn t14_a_token_admits_and_stays_here() {
     let token = desk.token(|draft| draft.claim("cnf", thumbprint(&desk.target.attacker)));
     let answer = desk.present(&token).await;
     assert_eq!(answer.status(), 201, "{:?}", answer.body());
+    let record = record(&desk.target, &answer);
+    let steps: Vec<&str> = view::checks(&record).iter().filter_map(|step| step["id"].as_str()).collect();
+    let gates = ["certificate.trusted", "token.valid", "statement.present", "statement.signature"];
+    assert_eq!(steps.get(..4), Some(gates.as_slice()));
     let forwarded = desk.target.gate.world.identity_server.requests();
     assert!(!forwarded.last().expect("it").headers().contains_key("authorization"));
     let ledger = desk.ledger();

@@ -1,24 +1,8 @@
 //! What each gate is, apart from any policy: the words that callers are told, and the settings.
 
-use super::token::TOKEN_VALID;
-use crate::checks::{About, Fault};
+use crate::checks::{About, Fault, WRITES};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
-
-/// Every gate, in the order in which they are passed.
-pub static GATES: &[&About] = &[
-    &CERTIFICATE_TRUSTED,
-    &TOKEN_VALID,
-    &STATEMENT_PRESENT,
-    &STATEMENT_KEYS,
-    &STATEMENT_SIGNATURE,
-    &STATEMENT_CERTIFICATE,
-    &REQUEST_KEYS,
-    &REQUEST_SIGNATURE,
-];
-
-const EVERY: &[Operation] = &[Operation::Register, Operation::Update, Operation::Read, Operation::Delete];
-const WRITES: &[Operation] = &[Operation::Register, Operation::Update];
 
 pub(super) static CERTIFICATE_TRUSTED: About = About {
     id: "certificate.trusted",
@@ -26,7 +10,7 @@ pub(super) static CERTIFICATE_TRUSTED: About = About {
     clause: "RFC 8705 2.1",
     error: ErrorCode::InvalidClient,
     field: None,
-    operations: EVERY,
+    operations: &Operation::ALL,
     faults: &[Fault {
         message: "the client certificate is missing or not trusted here",
         hint: "connect with a valid transport certificate of this ecosystem, and send its intermediate certificates",

@@ -1,6 +1,7 @@
 //! Policies whose requests are signed: gates, settings, and the claims of a request at their boundaries.
 
 use super::*;
+use crate::policy::gates::all_checks;
 
 const SIGNED: &str = "[checks.statement.signature]\nalgorithms = ['PS256']\n[checks.request.signature]\nalgorithms = ['PS256', 'ES256']\nclaim = 'software_jwks_endpoint'\nfetch_hosts = ['keys.example']\n";
 
@@ -38,6 +39,25 @@ fn a_policy_says_how_requests_are_signed() {
     let gate = policy.gate(Gate::RequestSignature);
     assert_eq!((&*gate.id, gate.error.as_str()), ("request.signature", "invalid_client_metadata"));
     assert_eq!(policy.gate(Gate::RequestKeys).error.as_str(), "temporarily_unavailable");
+}
+
+#[test]
+fn gates_stand_in_the_order_in_which_they_are_passed() {
+    let steps = with("").steps();
+    let gates: Vec<&str> = steps.iter().map(|id| &**id).take(7).collect();
+    assert_eq!(
+        gates,
+        [
+            "certificate.trusted",
+            "token.valid",
+            "statement.present",
+            "statement.keys",
+            "statement.signature",
+            "request.keys",
+            "request.signature",
+        ]
+    );
+    assert_eq!(all_checks().map(|about| about.id).filter(|id| gates.contains(id)).collect::<Vec<_>>(), gates);
 }
 
 #[test]
