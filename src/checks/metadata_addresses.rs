@@ -11,7 +11,7 @@ use url::Url;
 
 use super::report::Failure;
 use super::{About, Check, Fault, Judge, Report, Settings, WRITES, texts};
-use crate::model::address::as_written;
+use crate::model::address::{as_written, is_below};
 use crate::model::document::nearest;
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
@@ -79,6 +79,7 @@ struct Addresses {
 impl Judge for Addresses {
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
         let redirects: Vec<String> = texts(facts.metadata, "redirect_uris")
+            .filter(|_| self.same_site)
             .into_iter()
             .flatten()
             .filter_map(|uri| Some(as_written(uri)?.host_str()?.to_owned()))
@@ -115,9 +116,4 @@ impl Addresses {
         }
         Ok(())
     }
-}
-
-/// Whether a host is the domain or below it. An address in numbers is only itself.
-fn is_below(host: &str, domain: &str) -> bool {
-    host.strip_suffix(domain).is_some_and(|rest| !domain.is_empty() && (rest.is_empty() || rest.ends_with('.')))
 }

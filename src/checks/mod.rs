@@ -157,6 +157,10 @@ pub(crate) fn is_before_request(id: &str) -> bool {
 /// POST and PUT: the operations whose body holds metadata.
 pub(crate) const WRITES: &[Operation] = &[Operation::Register, Operation::Update];
 
+/// Bytes of a `jti` that can be remembered; a longer one is refused, as one that is no text is. Bytes, since what is
+/// bounded is what a stranger makes the store keep.
+const MAX_JTI: usize = 256;
+
 /// A member that is there. `null` means absent, as RFC 7592 §2.2 has it for updates.
 pub(crate) fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     map.get(name).filter(|value| !value.is_null())

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::report::Failure;
 use super::settings::Pattern;
 use super::statement_age::MILLISECONDS_FROM;
-use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member, text};
+use super::{About, Check, Fault, Judge, MAX_JTI, Report, Settings, WRITES, member, text};
 use crate::model::claim::ClaimKind;
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
@@ -83,9 +83,6 @@ const DEFAULT_SKEW: Duration = Duration::from_secs(60);
 
 /// A used `jti` is remembered as long as its request is valid: an endless one would be remembered for ever.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Characters of a `jti` that are kept.
-const MAX_JTI: usize = 256;
 
 impl Check for RequestClaims {
     fn about(&self) -> &'static About {

@@ -13,8 +13,8 @@ use crate::model::document::{Faults, Located, Place, Section, Source, nearest};
 use crate::model::facts::Operation;
 use crate::model::time;
 
-/// Bytes of a compiled pattern, the same as in rules.
-const MAX_PATTERN: usize = 1 << 20;
+/// Bytes of a compiled pattern, here and in rules: a thousand times what real ones take.
+pub(crate) const MAX_PATTERN: usize = 1 << 20;
 
 /// A regular expression that a text as a whole has to match.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::report::Failure;
 use super::statement_age::{DEFAULT_SKEW, Window, issued_at};
 use super::statement_validity::validity_skew;
-use super::{About, Check, Fault, Judge, Report, Settings};
+use super::{About, Check, Fault, Judge, MAX_JTI, Report, Settings};
 use crate::model::claim::ClaimKind;
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::{Facts, Operation};
@@ -35,9 +35,6 @@ static ABOUT: About = About {
     faults: &[USED, MALFORMED, MISSING],
     settings: &[("require_jti", "whether jti has to be there (false)")],
 };
-
-/// Characters of a `jti` that are kept.
-const MAX_JTI: usize = 256;
 
 impl Check for StatementSingleUse {
     fn about(&self) -> &'static About {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::report::Failure;
-use super::{About, Check, Fault, Judge, Report, Settings};
+use super::{About, Check, Fault, Judge, MAX_JTI, Report, Settings};
 use crate::model::claim::ClaimKind;
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::{Facts, Operation};
@@ -32,9 +32,6 @@ static ABOUT: About = About {
     faults: &[USED, NAMELESS],
     settings: &[],
 };
-
-/// Bytes of a `jti` that are kept.
-const MAX_JTI: usize = 256;
 
 /// How long after its `exp` a token is still remembered: longer than any deviation of clocks that is
 /// tolerated where tokens are verified (at most 5 minutes).

@@ -33,15 +33,19 @@ pub fn as_written(text: &str) -> Option<Url> {
     if text.contains(repaired) { None } else { Url::parse(text).ok() }
 }
 
+/// Whether a host is the domain or below it; nothing is below the empty domain. An address in numbers is only itself.
+pub fn is_below(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain).is_some_and(|rest| !domain.is_empty() && (rest.is_empty() || rest.ends_with('.')))
+}
+
 /// Whether the host of a URL is inside by its name or as an address; what a name resolves to is not asked.
 /// `Url` has read `127.1`, `0x7f000001` and `2130706433` as the address that they are.
 pub fn is_inner(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
             let name = name.trim_end_matches('.');
-            let below = |zone: &str| name.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
             // RFC 6761 §6.3, RFC 6762 §3, and the name that ICANN keeps for private use.
-            name.is_empty() || ["localhost", "local", "internal"].into_iter().any(below)
+            name.is_empty() || ["localhost", "local", "internal"].into_iter().any(|zone| is_below(name, zone))
         }
         Some(Host::Ipv4(address)) => !is_public_v4(address),
         Some(Host::Ipv6(address)) => !is_public_v6(address),

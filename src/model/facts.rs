@@ -30,6 +30,9 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Register, Self::Update, Self::Read, Self::Delete];
+
     /// The word of policies and records.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -19,39 +19,15 @@ pub struct Signed {
     pub digest: Digest,
 }
 
-/// Claims that a trusted key signed; nothing is said of their age, issuer or
-/// content yet: that is what checks are for.
-#[derive(Clone, Debug)]
-pub struct Statement {
-    /// The payload's members.
-    pub claims: Map<String, Value>,
-    /// `alg` of the header.
-    pub algorithm: &'static str,
-    /// `kid` of the key.
-    pub key_id: Arc<str>,
-    /// SHA-256 of the compact form, for the record.
-    pub digest: Digest,
-}
-
-/// The key was one that may sign statements.
-impl From<Signed> for Statement {
-    fn from(Signed { claims, algorithm, key_id, digest }: Signed) -> Self {
-        Self { claims, algorithm, key_id, digest }
-    }
-}
+/// What a key signed that may sign statements; nothing is said of their age, issuer or content yet: that is what
+/// checks are for.
+pub type Statement = Signed;
 
 /// Claims that every JWT may have (RFC 7519 §4.1). Beside the members of a signed registration request they
 /// speak of the request itself, so they are no client metadata.
 pub const JWT_CLAIMS: &[&str] = &["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
 impl Signed {
-    /// A claim that is a string.
-    pub fn text(&self, claim: &str) -> Option<&str> {
-        self.claims.get(claim).and_then(Value::as_str)
-    }
-}
-
-impl Statement {
     /// A claim that is a string.
     pub fn text(&self, claim: &str) -> Option<&str> {
         self.claims.get(claim).and_then(Value::as_str)

@@ -320,7 +320,7 @@ fn verified_statement<'e>(
     match compact.verify(key, &allowed) {
         Ok(statement) => {
             trace.push(signature, Outcome::Pass, None);
-            Ok(Verified { statement: Some(statement.into()), signer: None })
+            Ok(Verified { statement: Some(statement), signer: None })
         }
         Err(why) => refuse(trace, fault(why)),
     }

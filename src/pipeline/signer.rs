@@ -22,7 +22,7 @@ pub(super) fn signed_by_certificate(
     allowed: &[Algorithm],
 ) -> Result<(Peer, Statement), JwsFault> {
     let (signer, key) = compact.signer()?;
-    Ok((signer, compact.verify(&key, allowed)?.into()))
+    Ok((signer, compact.verify(&key, allowed)?))
 }
 
 /// The certificate that signed the statement, where the policy has certificates sign and the signature is its

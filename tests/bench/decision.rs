@@ -154,7 +154,7 @@ fn verify_statement(bencher: Bencher<'_, '_>) {
 fn evaluate_policy(bencher: Bencher<'_, '_>) {
     let case = Case::new();
     let compact = Compact::parse(&case.token).expect("good");
-    let statement = compact.verify(&case.key, &[Algorithm::PS256]).expect("good").into();
+    let statement = compact.verify(&case.key, &[Algorithm::PS256]).expect("good");
     let (peer, _) = case.evidence.peer.value().expect("a certificate");
     bencher.bench(|| {
         let none = Map::new();

@@ -86,8 +86,7 @@ fn now(section: &Section<'_>) -> Option<Timestamp> {
 }
 
 fn operation(section: &Section<'_>) -> Option<Operation> {
-    let words = [Operation::Register, Operation::Update, Operation::Read, Operation::Delete]
-        .map(|operation| (operation.as_str(), operation));
+    let words = Operation::ALL.map(|operation| (operation.as_str(), operation));
     section.word("operation", &words).map(|found| found.value)
 }
 

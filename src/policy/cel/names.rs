@@ -10,6 +10,7 @@ use super::functions::{FUNCTIONS, Pattern};
 use super::scope::{ROOTS, Schema, Scope};
 use super::values::CLIENT;
 use super::{Code, MAX_NESTING, Members, Uses};
+use crate::checks::settings::MAX_PATTERN;
 use crate::checks::subject::ATTRIBUTES;
 use crate::model::document::{Faults, Located, nearest};
 use crate::model::metadata::{MEMBERS, member};
@@ -19,9 +20,6 @@ use ::cel::parser::Expression;
 
 /// Where compiled patterns are found; no expression can write such a name.
 pub(super) const PATTERN: &str = "@pattern";
-
-/// Bytes of a compiled pattern.
-const MAX_PATTERN: usize = 1 << 20;
 
 /// Whether the expression looks at parameters alone.
 pub(super) fn is_constant(code: &Code) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Defaults, SWITCHES, Switch, all_checks, known_member, operations, texts_of};
-use crate::checks::{Active, Settings};
+use crate::checks::{Active, Settings, WRITES};
 use crate::model::document::{Faults, Located, Place, Section, nearest};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
@@ -89,9 +89,7 @@ fn read_rule(
     let draft = Draft {
         place: id.place,
         switch,
-        operations: operations(&settings)
-            .or_else(|| default.operations.clone())
-            .unwrap_or_else(|| vec![Operation::Register, Operation::Update]),
+        operations: operations(&settings).or_else(|| default.operations.clone()).unwrap_or_else(|| WRITES.to_vec()),
         after: after.collect(),
         when,
         require,
