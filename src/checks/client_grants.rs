@@ -22,6 +22,14 @@ const UNSERVED: Fault = Fault {
     message: "response_types and grant_types do not fit each other",
     hint: "code needs authorization_code; token and id_token need implicit",
 };
+const ALONE: Fault = Fault {
+    message: "grant_types has no grant that a refresh token could come from",
+    hint: "add the grant type by which the client gets its first token, such as authorization_code",
+};
+const UNDELIVERED: Fault = Fault {
+    message: "the grant type of CIBA needs backchannel_token_delivery_mode",
+    hint: "send poll, ping or push as backchannel_token_delivery_mode, or leave the grant type out",
+};
 const UNNOTIFIED: Fault = Fault {
     message: "backchannel_token_delivery_mode ping and push need backchannel_client_notification_endpoint",
     hint: "send the https address at which the client is notified, or use poll",
@@ -34,7 +42,7 @@ static ABOUT: About = About {
     error: ErrorCode::InvalidClientMetadata,
     field: Some("grant_types"),
     operations: WRITES,
-    faults: &[GRANT, RESPONSE, UNSERVED, UNNOTIFIED],
+    faults: &[GRANT, RESPONSE, UNSERVED, ALONE, UNDELIVERED, UNNOTIFIED],
     settings: &[
         ("grant_types", "accepted grant types (any)"),
         ("response_types", "accepted response types, words in any order (any)"),
@@ -44,6 +52,12 @@ static ABOUT: About = About {
         ),
     ],
 };
+
+/// Asks a user on another device (CIBA §4).
+const CIBA: &str = "urn:openid:params:grant-type:ciba";
+
+/// How the client learns that a user has answered; required for the grant (CIBA §4).
+const DELIVERY: &str = "backchannel_token_delivery_mode";
 
 /// Where clients are told that a user has answered (CIBA §4).
 const NOTIFICATION: &str = "backchannel_client_notification_endpoint";
@@ -105,8 +119,14 @@ impl Judge for Grants {
         if code != granted("authorization_code") || !implicit_fits {
             report.fail(Failure::of(UNSERVED).detail(format!("{grants:?} {responses:?}")));
         }
-        // CIBA §4.
-        if matches!(text(facts.metadata, "backchannel_token_delivery_mode"), Some("ping" | "push"))
+        // RFC 6749 §1.5: a refresh token is issued together with what another grant gives.
+        if granted("refresh_token") && grants.iter().all(|grant| *grant == "refresh_token") {
+            report.fail(Failure::of(ALONE));
+        }
+        if granted(CIBA) && member(facts.metadata, DELIVERY).is_none() {
+            report.fail(Failure::of(UNDELIVERED).field(DELIVERY));
+        }
+        if matches!(text(facts.metadata, DELIVERY), Some("ping" | "push"))
             && member(facts.metadata, NOTIFICATION).is_none()
         {
             report.fail(Failure::of(UNNOTIFIED).field(NOTIFICATION));

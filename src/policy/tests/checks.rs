@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::binding::Binding;
 use crate::model::certificate::{Certificate, PublicKeyFacts, QualifiedStatements};
+use crate::model::evidence::Known;
 use crate::model::id::{AuthorityName, DecisionId};
 use crate::model::key::KeySet;
 use crate::model::name::DistinguishedName;
