@@ -104,7 +104,6 @@ pub(crate) const HOMES: &[Home] = &[
         &["src/pipeline/", "src/server/", "src/audit/", "src/config/"],
         "tasks are counted for the drain, and results that are still to come to disk",
     ),
-    home("tower_service", &["src/upstream/"], "as hyper"),
     home("toml", &["src/model/document"], "documents are read with their places by one reader"),
     home("tracing_subscriber", &["src/cli/"], "the program chooses its log, the library does not"),
     home("ulid", &["src/model/id.rs"], "ids of decisions"),
