@@ -32,7 +32,10 @@ fn before(server: &IdentityServer, profile: &str, text: &str) -> String {
     let routes: String = ["/jwks", "/token/*", "/__seen"]
         .map(|path| format!("\n[[routes]]\npath = \"{path}\"\nkind = \"proxy\"\nupstream = \"identity-server\"\n"))
         .concat();
-    (gate::before(server.address(), text) + &routes)
+    let discovery = "\n[[routes]]\npath = \"/.well-known/openid-configuration\"\nkind = \"discovery\"\n\
+                     upstream = \"identity-server\"\nto = \"/.well-known/openid-configuration\"\n\
+                     mtls_host = \"localhost\"\n";
+    (gate::before(server.address(), text) + &routes + discovery)
         .replace("environment = \"sandbox\"", &format!("environment = \"sandbox\"\nprofile = \"{profile}\""))
 }
 
@@ -185,7 +188,7 @@ async fn a_refusal_of_the_identity_server_is_told_and_the_corrected_request_succ
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn discovery_and_keys_pass_through() {
+async fn discovery_tells_our_addresses_and_keys_pass_through() {
     let (gate, _server) = or_skip!(bank("2.1.0").await);
     let client = Client::new(&gate, "discovery");
     for (path, member) in [("/.well-known/openid-configuration", "token_endpoint"), ("/jwks", "keys")] {
@@ -195,6 +198,25 @@ async fn discovery_and_keys_pass_through() {
         let document = members(&answer);
         assert!(document.contains_key(member));
         assert!(member == "keys" || text(&document, member).starts_with(ISSUER));
+        if member == "keys" {
+            continue;
+        }
+        let told = String::from_utf8_lossy(answer.body());
+        assert!(!told.contains("127.0.0.1"), "{told}");
+        assert_eq!(document["issuer"], ISSUER);
+        assert_eq!(document["registration_endpoint"], format!("{ISSUER}/register"));
+        assert_eq!(document["jwks_uri"], format!("{ISSUER}/jwks"));
+        assert_eq!(document["token_endpoint_auth_methods_supported"], json!(["private_key_jwt"]));
+        assert!(!document.contains_key("authorization_endpoint"), "no route leads there");
+        let alias = |path: &str| format!("{ISSUER}{path}");
+        let aliases = json!({
+            "token_endpoint": alias("/token"),
+            "introspection_endpoint": alias("/token/introspection"),
+            "revocation_endpoint": alias("/token/revocation"),
+            "registration_endpoint": alias("/register"),
+        });
+        assert_eq!(document["mtls_endpoint_aliases"], aliases);
+        assert!(document["subject_types_supported"].is_array(), "{document:?}");
     }
     let request = Request::post("/reg").header("content-type", "application/json").body(Bytes::from_static(b"{}"));
     let answer = client.third_party.send(gate.address, Protocol::Http1, request.expect("a request")).await;
