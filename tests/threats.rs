@@ -15,6 +15,8 @@ mod bodies;
 mod catch_all;
 #[path = "threats/certified.rs"]
 mod certified;
+#[path = "threats/credentials.rs"]
+mod credentials;
 #[path = "threats/forgeries.rs"]
 mod forgeries;
 #[path = "threats/frames.rs"]

@@ -19,6 +19,7 @@ use crate::headers::forwarded::PublicBase;
 use crate::jose::{KeySets, SoftwareKeys};
 use crate::model::document::Faults;
 use crate::model::time::Clock;
+use crate::oauth::Credential;
 use crate::pipeline::discovery::{DiscoveryRoute, Documents};
 use crate::pipeline::routes::{Choice, Host, PolicyUse, ProxyRoute, RegistrationRoute, Route, RouteKind, Routes};
 use crate::pipeline::snapshot::{GatedLimits, Recording, Snapshot};
@@ -30,6 +31,7 @@ use crate::tls;
 use crate::upstream::{PublicRoute, Upstream};
 
 mod client_auth;
+mod credentials;
 mod listeners;
 mod tokens;
 mod trust;
@@ -60,10 +62,11 @@ pub fn assemble(
     let authorities = Arc::new(trust::authorities(settings, faults));
     let fetch = trust::fetch_settings(settings, faults);
     let fetcher = fetch.as_ref().and_then(|fetch| trust::fetcher(fetch, faults));
+    let credentials = fetch.as_ref().map(|fetch| credentials::credentials(settings, fetch, faults)).unwrap_or_default();
     let issuers = fetch.as_ref().map(|fetch| tokens::issuers(settings, fetch, faults)).unwrap_or_default();
     // Without a recording nothing is judged: these are counted by nobody.
     let tallies = recording.as_ref().map_or_else(Arc::default, |recording| Arc::clone(&recording.tallies));
-    let routes = routes(settings, &issuers, &tallies, faults);
+    let routes = routes(settings, (&issuers, &credentials), &tallies, faults);
     let plans = listeners::plans(settings, &authorities, clock, faults);
     let fetcher = fetcher.filter(|_| !faults.any_error())?;
     let snapshot = Snapshot {
@@ -74,6 +77,7 @@ pub fn assemble(
         key_sets: Arc::new(KeySets::new(trust::key_sources(settings), &fetcher, clock)),
         software_keys: Arc::new(SoftwareKeys::new(Arc::clone(&fetcher))),
         fetcher,
+        credentials: credentials.into_values().collect(),
         recording,
         clock: Arc::clone(clock),
         limits: GatedLimits {
@@ -116,7 +120,10 @@ fn counted(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
-fn routes(settings: &Settings, issuers: &BTreeMap<&str, Arc<Issuer>>, tallies: &Tallies, faults: &Faults) -> Routes {
+/// By their names, what routes ask of callers' tokens and what they show of ours.
+type Tokens<'a, 's> = (&'a BTreeMap<&'s str, Arc<Issuer>>, &'a BTreeMap<&'s str, Arc<Credential>>);
+
+fn routes(settings: &Settings, (issuers, credentials): Tokens<'_, '_>, tallies: &Tallies, faults: &Faults) -> Routes {
     let hosts =
         settings.hosts.iter().filter_map(|(name, host)| Some((name.as_str().into(), host_of(name, host, faults)?)));
     let mut routes = Routes::new(hosts.collect());
@@ -151,12 +158,14 @@ fn routes(settings: &Settings, issuers: &BTreeMap<&str, Arc<Issuer>>, tallies: &
                         Some(rule)
                     }
                 };
+                let Some(shown) = credentials::shown(credentials, &registration.token_to_upstream) else { continue };
                 let uses = policy_uses(settings, &registration.policy, &policies, tallies, faults);
                 client_auth::check(settings, written, uses.iter().all(PolicyUse::needs_certificate), faults);
                 RouteKind::Registration(Box::new(RegistrationRoute {
                     upstream: Arc::clone(server),
                     to,
                     token,
+                    token_to_upstream: shown,
                     policies: uses,
                     body_bytes: registration.body_bytes,
                 }))

@@ -10,6 +10,7 @@
 //! | `[listeners.NAME]`, `[hosts."NAME"]` | [`listeners`] |
 //! | `[authorities.NAME]`, `[key_sets.NAME]`, `[fetch]` | [`trust`] |
 //! | `[tokens.NAME]` | [`tokens`], with [`clients`] |
+//! | `[credentials.NAME]` | [`credentials`], with [`clients`] |
 //! | `[upstreams.NAME]` | [`upstreams`] |
 //! | `[policies.NAME]` | [`policies`] |
 //! | `[[routes]]` | [`routes`] and [`selection`], with the paths of `model::route_path` |
@@ -32,6 +33,7 @@ mod assemble;
 pub mod clients;
 mod consistency;
 mod cors;
+pub mod credentials;
 pub mod discovery;
 pub mod files;
 pub mod limits;
@@ -53,6 +55,7 @@ pub(crate) mod tests;
 pub use assemble::{Assembled, HttpLimits, ListenerPlan, TlsPlan, assemble, trial};
 pub use recording::{RecordingError, open_recording};
 
+use credentials::Credential;
 use files::Files;
 use limits::Limits;
 use listeners::{Host, Listener};
@@ -77,6 +80,8 @@ pub struct Settings {
     pub key_sets: BTreeMap<String, KeySet>,
     /// By name.
     pub tokens: BTreeMap<String, Token>,
+    /// By name.
+    pub credentials: BTreeMap<String, Credential>,
     /// How directories are reached.
     pub fetch: Fetch,
     /// By name.
@@ -160,6 +165,7 @@ impl Settings {
             authorities: trust::authorities(sections.authorities, &from, faults),
             key_sets: trust::key_sets(sections.key_sets, &from, &fetch),
             tokens: tokens::tokens(sections.tokens, &from, &fetch),
+            credentials: credentials::credentials(sections.credentials, &from, &fetch),
             fetch,
             upstreams: upstreams::upstreams(sections.upstreams, &from),
             policies,
@@ -239,6 +245,7 @@ struct Sections<'d> {
     authorities: Vec<(Located<String>, Section<'d>)>,
     key_sets: Vec<(Located<String>, Section<'d>)>,
     tokens: Vec<(Located<String>, Section<'d>)>,
+    credentials: Vec<(Located<String>, Section<'d>)>,
     upstreams: Vec<(Located<String>, Section<'d>)>,
     policies: Vec<(Located<String>, Section<'d>)>,
 }
@@ -251,6 +258,7 @@ impl<'d> Sections<'d> {
             authorities: root.named("authorities"),
             key_sets: root.named("key_sets"),
             tokens: root.named("tokens"),
+            credentials: root.named("credentials"),
             upstreams: root.named("upstreams"),
             policies: root.named("policies"),
         }
@@ -264,6 +272,7 @@ impl<'d> Sections<'d> {
             authorities: Names::of("authority", "authorities", &self.authorities).plain(faults),
             key_sets: Names::of("key set", "key_sets", &self.key_sets).plain(faults),
             tokens: Names::of("token setting", "tokens", &self.tokens).plain(faults),
+            credentials: Names::of("credential", "credentials", &self.credentials).plain(faults),
             upstreams: Names::of("upstream", "upstreams", &self.upstreams).plain(faults),
             policies: Names::of("policy", "policies", &self.policies).plain(faults),
         }
@@ -278,6 +287,7 @@ struct Reading<'e> {
     authorities: Names,
     key_sets: Names,
     tokens: Names,
+    credentials: Names,
     upstreams: Names,
     policies: Names,
 }
@@ -287,6 +297,7 @@ impl Reading<'_> {
         self.authorities.warn_unused("policy", faults);
         self.key_sets.warn_unused("policy", faults);
         self.tokens.warn_unused("route", faults);
+        self.credentials.warn_unused("route", faults);
         self.upstreams.warn_unused("route", faults);
         self.policies.warn_unused("route", faults);
     }

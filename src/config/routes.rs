@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::Reading;
 use super::cors;
+use super::credentials::{TokenToUpstream, token_to_upstream};
 use super::discovery::{Discovery, OF_DISCOVERY, discovery};
 use super::limits::{GATED_BODY_BYTES, Limits};
 use super::names::Names;
 use super::policies::Policy;
-use super::selection::{InitialToken, PolicyChoice, initial_token, policy_choice};
+use super::selection::{InitialToken, PolicyChoice, asks_for_token, initial_token, policy_choice};
 use super::values;
 use crate::headers::cors::Cors;
 use crate::model::document::{Located, Place, Section};
@@ -81,6 +82,8 @@ pub struct Registration {
     pub to: PathPattern,
     /// Which initial access token has to come; `None` where none is looked at.
     pub token: Option<InitialToken>,
+    /// What of tokens reaches the identity server.
+    pub token_to_upstream: TokenToUpstream,
     /// Which policy judges.
     pub policy: PolicyChoice,
     /// Largest body; default `gated_body_bytes` of `[limits]`, with the same bounds.
@@ -179,13 +182,15 @@ fn registration(
     foreign("registration", section, &["upgrade"]);
     foreign("registration", section, OF_DISCOVERY);
     let token = initial_token(section, from);
+    let token_to_upstream = token_to_upstream(section, from, asks_for_token(section, token.as_ref()));
     let upstream = upstream(section, from);
     section.require("to");
     let to = fixed(section, "to", Kind::Registration);
     let policy = policy_choice(section, from, policies, token.as_ref());
     let mut body_bytes = limits.gated_body_bytes;
     values::count(section, "body_bytes", GATED_BODY_BYTES, &mut body_bytes);
-    Some(Registration { upstream: upstream?, to: to?, token, policy: policy?, body_bytes })
+    let (token_to_upstream, policy) = (token_to_upstream?, policy?);
+    Some(Registration { upstream: upstream?, to: to?, token, token_to_upstream, policy, body_bytes })
 }
 
 fn references(section: &Section<'_>, key: &str, names: &Names) -> Vec<String> {
@@ -264,7 +269,7 @@ const KINDS: &[(&str, Option<Option<Kind>>)] = &[
 
 /// What says how a registration is judged.
 const OF_REGISTRATIONS: &[&str] =
-    &["policy", "policies", "initial_access_token", "tokens", "forward_token", "body_bytes"];
+    &["policy", "policies", "initial_access_token", "tokens", "token_to_upstream", "body_bytes"];
 
 /// Beside `listeners`, `hosts`, `path` and `kind`, which every route reads.
 const EVERY_KEY: &[&str] = &[
@@ -274,7 +279,7 @@ const EVERY_KEY: &[&str] = &[
     "policies",
     "initial_access_token",
     "tokens",
-    "forward_token",
+    "token_to_upstream",
     "body_bytes",
     "upgrade",
     "cors",

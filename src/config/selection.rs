@@ -15,8 +15,6 @@ pub struct InitialToken {
     pub required: bool,
     /// Name of the `[tokens.NAME]`.
     pub issuer: String,
-    /// Whether it travels on to the identity server. Default no: it is for us.
-    pub forward: bool,
 }
 
 /// Which policy judges a request.
@@ -55,16 +53,11 @@ pub(super) fn initial_token(section: &Section<'_>, from: &Reading<'_>) -> Option
     let faults = section.faults();
     let wanted = section.word("initial_access_token", TOKENS).and_then(|found| found.value);
     let issuer = section.text("tokens").and_then(|name| from.tokens.refer(name, faults));
-    let forward = section.boolean("forward_token");
     let Some(required) = wanted else {
-        for (key, there) in
-            [("tokens", section.has("tokens")), ("forward_token", forward.as_ref().is_some_and(|asked| asked.value))]
-        {
-            if there && section.text("initial_access_token").is_none_or(|word| word.value == "off") {
-                let help = "say `initial_access_token = \"required\"` or `\"optional\"`";
-                let message = format!("`{key}` has no meaning where no initial access token is asked for");
-                faults.error(Some(&section.place_of_key(key)), message, Some(help.to_owned()));
-            }
+        if section.has("tokens") && !asks_for_token(section, None) {
+            let help = "say `initial_access_token = \"required\"` or `\"optional\"`";
+            let message = "`tokens` has no meaning where no initial access token is asked for";
+            faults.error(Some(&section.place_of_key("tokens")), message, Some(help.to_owned()));
         }
         return None;
     };
@@ -73,7 +66,7 @@ pub(super) fn initial_token(section: &Section<'_>, from: &Reading<'_>) -> Option
         let place = section.place_of_key("initial_access_token");
         faults.error(Some(&place), "an initial access token needs an issuer", Some(help.to_owned()));
     }
-    Some(InitialToken { required, issuer: issuer?, forward: forward.is_some_and(|asked| asked.value) })
+    Some(InitialToken { required, issuer: issuer? })
 }
 
 pub(super) fn policy_choice(
@@ -127,7 +120,7 @@ pub(super) fn policy_choice(
 }
 
 /// Whether a token is asked for, though the setting for it may have faults of its own.
-fn asks_for_token(section: &Section<'_>, token: Option<&InitialToken>) -> bool {
+pub(super) fn asks_for_token(section: &Section<'_>, token: Option<&InitialToken>) -> bool {
     token.is_some() || section.text("initial_access_token").is_some_and(|word| word.value != "off")
 }
 

@@ -280,6 +280,7 @@ fn the_deployed_sample_shows_every_key() {
         include_str!("mod.rs"),
         include_str!("clients.rs"),
         include_str!("cors.rs"),
+        include_str!("credentials.rs"),
         include_str!("discovery.rs"),
         include_str!("files.rs"),
         include_str!("limits.rs"),

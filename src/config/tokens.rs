@@ -149,12 +149,12 @@ mod tests {
 
     #[test]
     fn a_route_names_its_issuer() {
-        let asked = "initial_access_token = \"required\"\ntokens = \"idp\"\nforward_token = true\n";
+        let asked = "initial_access_token = \"required\"\ntokens = \"idp\"\ntoken_to_upstream = \"forward\"\n";
         let folder = Folder::with(&format!("{GOOD}{asked}{TOKENS}"));
         assert_eq!(folder.problems(), [""; 0]);
         let settings = folder.settings();
         let token = settings.routes[0].registration().unwrap().token.as_ref();
-        assert_eq!(token, Some(&InitialToken { required: true, issuer: "idp".to_owned(), forward: true }));
+        assert_eq!(token, Some(&InitialToken { required: true, issuer: "idp".to_owned() }));
         let idp = &settings.tokens["idp"];
         assert_eq!(
             (&*idp.terms.issuer, &*idp.terms.scope, idp.terms.skew),
@@ -186,10 +186,10 @@ mod tests {
                 [format!("{line}: `tokens` has no meaning where no initial access token is asked for {help}")]
             );
             assert_eq!(
-                problems(&format!("{off}forward_token = true\n"), ""),
-                [format!("{line}: `forward_token` has no meaning where no initial access token is asked for {help}")]
+                problems(&format!("{off}token_to_upstream = \"forward\"\n"), ""),
+                [format!("{line}: there is nothing to forward where no initial access token is asked for {help}")]
             );
-            assert_eq!(problems(&format!("{off}forward_token = false\n"), ""), [""; 0]);
+            assert_eq!(problems(&format!("{off}token_to_upstream = \"drop\"\n"), ""), [""; 0]);
         }
         let proxy = "[[routes]]\npath = \"/x\"\nkind = \"proxy\"\nupstream = \"idp\"\ntokens = \"idp\"\n";
         assert_eq!(problems("", proxy), ["30: `tokens` has no meaning on a proxy route"]);

@@ -75,6 +75,8 @@ pub enum Refusal<'a> {
     StoreUnavailable,
     /// The result is on its way to the store, and the caller may ask again.
     ResultPending,
+    /// The credential that the identity server wants of us cannot be had.
+    NoCredential,
     /// The identity server did not answer.
     Upstream(&'a SendError),
     /// The identity server wants fewer requests.
@@ -229,6 +231,9 @@ impl Refusal<'_> {
             ),
             Self::ResultPending => {
                 later(StatusCode::SERVICE_UNAVAILABLE, "the result is unknown: repeat the same request")
+            }
+            Self::NoCredential => {
+                later(StatusCode::SERVICE_UNAVAILABLE, "the identity server cannot be asked: nothing was sent to it")
             }
             Self::Upstream(error) => match (error, error.sent()) {
                 (SendError::Unreachable, _) | (_, Sent::Nothing) => {

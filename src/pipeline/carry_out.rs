@@ -13,11 +13,12 @@ use super::decide::Decision;
 use super::record::Told;
 use super::registration::Attempt;
 use super::reply::{self, Ended, interpret};
-use super::routes::{PolicyUse, RegistrationRoute};
+use super::routes::{PolicyUse, RegistrationRoute, UpstreamToken};
 use crate::audit::{self, CloseError, Conclusion, Ending, Event, Outcome, Text};
 use crate::headers::decision::DecisionHeaders;
 use crate::headers::hop;
 use crate::model::facts::Operation;
+use crate::oauth::NoCredential;
 use crate::store::{BindingChange, Opened, Release};
 use crate::upstream::{Body, GatedRequest, Sent};
 
@@ -34,9 +35,22 @@ pub(super) async fn carry_out(
     opened: Opened,
 ) -> Response<Body> {
     let told = Told::new(attempt);
-    let ended = match outgoing(attempt, settings, policy, decision, metadata.clone(), &opened) {
+    let shown = authorization(attempt, settings).await;
+    let request = match &shown {
+        Ok(shown) => outgoing(attempt, settings, policy, decision, metadata.clone(), shown.as_ref(), &opened),
+        Err(_) => Err(Refusal::NoCredential),
+    };
+    let ended = match request {
         Ok(request) => match settings.upstream.send(request).await {
-            Ok(reply) => interpret(attempt, settings, policy, decision, &metadata, &told, &reply),
+            Ok(reply) => {
+                // Never sent again: the next registration shows another one.
+                if reply.status == StatusCode::UNAUTHORIZED
+                    && let (UpstreamToken::Replace(credential), Ok(Some(shown))) = (&settings.token_to_upstream, &shown)
+                {
+                    credential.refused(shown);
+                }
+                interpret(attempt, settings, policy, decision, &metadata, &told, &reply)
+            }
             Err(error) => {
                 tracing::warn!(decision_id = %attempt.id, upstream = &*settings.upstream.name, %error, "no answer");
                 let sent = error.sent();
@@ -54,6 +68,15 @@ pub(super) async fn carry_out(
     conclude(attempt, opened, ended).await
 }
 
+/// What the identity server is shown of tokens: nothing, the caller's, or ours.
+async fn authorization(attempt: &Attempt, settings: &RegistrationRoute) -> Result<Option<HeaderValue>, NoCredential> {
+    match &settings.token_to_upstream {
+        UpstreamToken::Drop => Ok(None),
+        UpstreamToken::Forward => Ok(attempt.caller.token().and_then(|_| attempt.headers.get(AUTHORIZATION)).cloned()),
+        UpstreamToken::Replace(credential) => credential.authorization().await.map(Some),
+    }
+}
+
 /// The request as it leaves: headers of an allow-list, the verified certificate, the decision, the judged body.
 fn outgoing(
     attempt: &Attempt,
@@ -61,6 +84,7 @@ fn outgoing(
     policy: &PolicyUse,
     decision: &Decision,
     mut metadata: Map<String, Value>,
+    shown: Option<&HeaderValue>,
     opened: &Opened,
 ) -> Result<GatedRequest, Refusal<'static>> {
     let upstream = &settings.upstream;
@@ -71,14 +95,11 @@ fn outgoing(
             headers.insert(name.clone(), value.clone());
         }
     }
-    if settings.token.as_ref().is_some_and(|token| token.forward)
-        && attempt.caller.token().is_some()
-        && let Some(token) = attempt.headers.get(AUTHORIZATION)
-    {
-        headers.insert(AUTHORIZATION, token.clone());
-    }
     for name in hop::named_by_connection(&attempt.headers) {
         headers.remove(&name);
+    }
+    if let Some(shown) = shown {
+        headers.insert(AUTHORIZATION, shown.clone());
     }
     let verified = attempt
         .connection

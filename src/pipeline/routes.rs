@@ -16,6 +16,7 @@ use crate::headers::forwarded::PublicBase;
 use crate::model::id::AuthorityName;
 use crate::model::peer::Judgement;
 use crate::model::route_path::PathPattern;
+use crate::oauth::Credential;
 use crate::policy::Policy;
 use crate::tls::ClientAuth;
 use crate::upstream::{PublicRoute, Upstream};
@@ -117,10 +118,23 @@ pub struct RegistrationRoute {
     pub to: PathAndQuery,
     /// What is asked of an initial access token; `None` where no token is looked at.
     pub token: Option<TokenRule>,
+    /// What of tokens reaches the identity server.
+    pub token_to_upstream: UpstreamToken,
     /// In the order of the configuration; the first that is chosen judges.
     pub policies: Vec<PolicyUse>,
     /// Largest body, in bytes.
     pub body_bytes: usize,
+}
+
+/// What of tokens reaches the identity server with a registration.
+#[derive(Debug)]
+pub enum UpstreamToken {
+    /// None: the caller's is for us.
+    Drop,
+    /// The caller's.
+    Forward,
+    /// Ours, in place of any.
+    Replace(Arc<Credential>),
 }
 
 /// Whom a policy is for, among several on one path. What is not said matches everyone.

@@ -17,6 +17,7 @@ use crate::jose::{KeySets, SoftwareKeys};
 use crate::model::digest::Digest;
 use crate::model::time::Clock;
 use crate::net::Fetcher;
+use crate::oauth::Credential;
 use crate::store::Sealer;
 use crate::tls::Authorities;
 
@@ -37,6 +38,8 @@ pub struct Snapshot {
     pub software_keys: Arc<SoftwareKeys>,
     /// What else verified requests and statements name is fetched by.
     pub fetcher: Arc<Fetcher>,
+    /// What we show to identity servers.
+    pub credentials: Vec<Arc<Credential>>,
     /// The ledger; it outlives snapshots. `None` where no route is gated.
     pub recording: Option<Arc<Recording>>,
     /// The time, read once per decision.
@@ -48,6 +51,14 @@ pub struct Snapshot {
     /// Gated requests run in counted tasks: a client that hangs up cannot leave
     /// a registration half told, and a drain waits for them.
     pub tasks: TaskTracker,
+}
+
+impl Snapshot {
+    /// Keeps fresh what is fetched ahead, until this value is dropped.
+    pub fn start(&self) {
+        self.key_sets.start();
+        self.credentials.iter().for_each(|credential| credential.start());
+    }
 }
 
 /// Where decisions are recorded and counted, and answers sealed.

@@ -56,8 +56,6 @@ pub struct TokenRule {
     pub issuer: Arc<Issuer>,
     /// Whether there has to be one; a bad one is refused in either case.
     pub required: bool,
-    /// Whether it travels on to the identity server.
-    pub forward: bool,
 }
 
 /// How an issuer vouches for its tokens.

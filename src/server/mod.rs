@@ -99,7 +99,7 @@ impl Server {
         for warning in warnings.iter().chain(&problems) {
             tracing::warn!("{warning}");
         }
-        snapshot.key_sets.start();
+        snapshot.start();
         let limits = &settings.limits;
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(snapshot),

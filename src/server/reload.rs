@@ -90,7 +90,7 @@ fn apply(
     let old = shared.snapshot.load();
     snapshot.key_sets.adopt(&old.key_sets);
     snapshot.routes.adopt_documents(&old.routes);
-    snapshot.key_sets.start();
+    snapshot.start();
     let old = shared.plans.load();
     for name in plans.keys().filter(|name| !old.contains_key(*name)) {
         tracing::warn!(listener = name.as_str(), "a new listener is bound at the next start");

@@ -56,6 +56,11 @@ impl Asked {
         format!("http://{}/asked", self.address)
     }
 
+    /// Host and port.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Changes the answer from now on.
     pub fn set(&self, answer: Told) {
         *self.shared.answer.lock().expect("an answer") = answer;

@@ -109,7 +109,7 @@ async fn t14_a_token_admits_and_stays_here() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t14_a_token_travels_on_where_the_route_says_so() {
-    let desk = Desk::open("required", "forward_token = true\n").await;
+    let desk = Desk::open("required", "token_to_upstream = \"forward\"\n").await;
     let token = desk.token(|draft| draft);
     assert_eq!(desk.present(&token).await.status(), 201);
     let forwarded = desk.target.gate.world.identity_server.requests();

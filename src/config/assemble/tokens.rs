@@ -40,11 +40,16 @@ pub(super) fn issuers<'s>(
 /// What a route asks of its tokens; the settings that it names are there, or a fault was told.
 pub(super) fn rule(issuers: &BTreeMap<&str, Arc<Issuer>>, wanted: &InitialToken) -> Option<TokenRule> {
     let issuer = Arc::clone(issuers.get(wanted.issuer.as_str())?);
-    Some(TokenRule { issuer, required: wanted.required, forward: wanted.forward })
+    Some(TokenRule { issuer, required: wanted.required })
 }
 
 /// An endpoint that we are a client of.
-fn endpoint(written: &ServerClient, at_once: usize, fetch: &FetchSettings, faults: &Faults) -> Option<Endpoint> {
+pub(super) fn endpoint(
+    written: &ServerClient,
+    at_once: usize,
+    fetch: &FetchSettings,
+    faults: &Faults,
+) -> Option<Endpoint> {
     let client_id = written.client_id.clone();
     let authentication = match &written.credential {
         Credential::Secret(secret) => {

@@ -22,7 +22,7 @@ fn for_audience(audience: &[&str], required: bool) -> TokenRule {
         skew: Duration::from_secs(60),
     };
     let verification = Verification::KeySet { key_set: "issuer".to_owned(), algorithms: vec![Algorithm::PS256] };
-    TokenRule { issuer: Arc::new(Issuer { verification, terms }), required, forward: false }
+    TokenRule { issuer: Arc::new(Issuer { verification, terms }), required }
 }
 
 fn certificate() -> Digest {
