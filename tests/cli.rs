@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[path = "cli/clients.rs"]
+mod clients;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "support/gate.rs"]

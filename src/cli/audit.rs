@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::steps::{self, Line};
+use super::table::{self, short, shown};
 use super::{Output, Status};
 use crate::audit::{Text, view};
 use crate::model::id::{DecisionId, InvalidDecisionId};
@@ -91,7 +92,7 @@ pub fn list(args: &ListArgs, store: &Path, now: Timestamp, out: &mut dyn Write) 
     let records: Vec<Map<String, Value>> = found.iter().map(view::join).collect();
     match args.output {
         Output::Json => json(&records, out)?,
-        Output::Text => table(&records, out)?,
+        Output::Text => table::print(out, HEADINGS, &records.iter().map(row).collect::<Vec<_>>())?,
     }
     Ok(Status::Good)
 }
@@ -134,21 +135,6 @@ fn json(value: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-fn table(records: &[Map<String, Value>], out: &mut dyn Write) -> io::Result<()> {
-    let rows: Vec<[String; 8]> = records.iter().map(row).collect();
-    let mut widths = HEADINGS.map(str::len);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    line(HEADINGS.iter().copied(), &widths, out)?;
-    for row in &rows {
-        line(row.iter().map(String::as_str), &widths, out)?;
-    }
-    Ok(())
-}
-
 fn row(record: &Map<String, Value>) -> [String; 8] {
     let of = |path| shown(view::text(record, path));
     let time = view::text(record, "time");
@@ -170,15 +156,6 @@ fn row(record: &Map<String, Value>) -> [String; 8] {
         short(&of("subject.organisation")),
         short(&of("tls.client.sha256")),
     ]
-}
-
-fn line<'a>(cells: impl Iterator<Item = &'a str>, widths: &[usize], out: &mut dyn Write) -> io::Result<()> {
-    let mut text = String::new();
-    for (cell, width) in cells.zip(widths) {
-        text.push_str(cell);
-        text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count()) + 2));
-    }
-    writeln!(out, "{}", text.trim_end())
 }
 
 fn page(record: &Map<String, Value>, out: &mut dyn Write) -> io::Result<()> {
@@ -243,18 +220,6 @@ fn scalar(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         _ => String::new(),
     }
-}
-
-/// For a terminal: nothing that acts, whatever the database holds; `-` for nothing.
-fn shown(text: &str) -> String {
-    if text.is_empty() { "-".to_owned() } else { Text::new(text).to_string() }
-}
-
-/// The first eight characters tell organisations and certificates apart.
-fn short(text: &str) -> String {
-    let mut rest = text.chars();
-    let start: String = rest.by_ref().take(8).collect();
-    if rest.next().is_some() { start + "\u{2026}" } else { start }
 }
 
 const HEADINGS: [&str; 8] = ["TIME (UTC)", "ID", "OP", "OUTCOME", "ERROR", "FIRST RULE", "ORGANISATION", "CERT"];

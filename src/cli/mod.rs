@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod check;
+mod clients;
 pub mod demo;
 pub mod explain;
 pub mod policy;
@@ -12,6 +13,7 @@ pub mod problems;
 pub mod run;
 pub mod statement;
 pub mod steps;
+pub mod table;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,9 @@ enum Command {
     /// Look at decisions on record.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Look up registered clients, and free what a registration without a known result holds.
+    #[command(subcommand)]
+    Clients(clients::ClientsCommand),
     /// Look up, show, compare, try and write policies.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -92,6 +97,28 @@ struct LedgerArguments {
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
 }
+
+/// Where a ledger is, and as whom an operator writes to it.
+#[derive(Debug)]
+struct LedgerPlace {
+    database: PathBuf,
+    /// The operator's own chain.
+    writer: String,
+}
+
+impl LedgerArguments {
+    fn place(&self) -> Result<LedgerPlace, CliError> {
+        if let Some(store) = &self.store {
+            return Ok(LedgerPlace { database: store.clone(), writer: OPERATOR.to_owned() });
+        }
+        let settings = Settings::load(&self.config).map_err(|error| unusable(&error, &self.config))?.settings;
+        let none = || CliError::Unable(format!("{}: no store is configured", self.config.display()));
+        Ok(LedgerPlace { database: settings.store.ok_or_else(none)?.sqlite, writer: OPERATOR.to_owned() })
+    }
+}
+
+/// The chain of what operators do, beside those of the proxies: a name that no configuration can give a proxy.
+const OPERATOR: &str = "(operator)";
 
 /// `check`.
 #[derive(Debug, Args)]
@@ -182,6 +209,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check(&arguments, &mut out),
         Command::Explain(arguments) => explain::explain(&arguments, &mut out),
         Command::Audit(command) => audit(&command, &mut out),
+        Command::Clients(command) => clients::clients(&command, &mut out),
         Command::Policy(command) => policy::policy(&command, &mut out),
         Command::Statement(command) => statement::statement(&command, &mut out),
         Command::Demo(arguments) => demo(&arguments, &mut out),
@@ -211,14 +239,7 @@ fn check(arguments: &CheckArguments, out: &mut dyn Write) -> Result<Status, CliE
 
 fn audit(command: &AuditCommand, out: &mut dyn Write) -> Result<Status, CliError> {
     let (AuditCommand::List { ledger, .. } | AuditCommand::Show { ledger, .. }) = command;
-    let store = match &ledger.store {
-        Some(store) => store.clone(),
-        None => {
-            let settings = Settings::load(&ledger.config).map_err(|error| unusable(&error, &ledger.config))?.settings;
-            let none = || CliError::Unable(format!("{}: no store is configured", ledger.config.display()));
-            settings.store.ok_or_else(none)?.sqlite
-        }
-    };
+    let store = ledger.place()?.database;
     match command {
         AuditCommand::List { list, .. } => audit::list(list, &store, SystemClock.now(), out),
         AuditCommand::Show { show, .. } => audit::show(show, &store, out),

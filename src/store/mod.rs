@@ -27,15 +27,15 @@ pub use chain::{Broken, Fault, Head, Link};
 pub use change::BindingChange;
 pub use error::{OpenError, StoreError};
 pub use operation::{
-    Closing, Ended, Entry, EntryEvent, Interruption, NotClosed, OnConflict, Opened, Opening, Release, Standing, Stored,
+    Closing, Ended, Entry, EntryEvent, Freeing, Interruption, NotClosed, OnConflict, Opened, Opening, Release,
+    Standing, Stored,
 };
-pub use query::{Decision, Filter, OPEN, StoredEntry};
+pub use query::{ClientFilter, Decision, Filter, HeldClaim, OPEN, StoredEntry};
 pub use seal::{SealError, SealedAnswer, Sealer, SealingKey};
 pub use sqlite::Reader;
 
 use crate::model::binding::Binding;
 use crate::model::digest::Digest;
-use crate::model::id::DecisionId;
 use crate::model::time::{Clock, Timestamp};
 use operation::Operation;
 use queue::Queue;
@@ -114,6 +114,16 @@ impl Store {
         Ok(Self { queue, questions, health, recovery })
     }
 
+    /// Opens the database of a proxy, running or not, for what an operator changes: a writer beside the proxy, with a
+    /// chain of its own. It makes no database and keeps no disk reserve. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when another operator is at work; else what keeps it from being opened.
+    pub fn open_beside(settings: &StoreSettings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let sqlite::Opened { queue, questions, health, recovery } = sqlite::open_beside(settings, clock)?;
+        Ok(Self { queue, questions, health, recovery })
+    }
+
     /// What was found at the start.
     pub const fn recovery(&self) -> Recovery {
         self.recovery
@@ -157,13 +167,13 @@ impl Store {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Frees whatever claims a decision still holds, and tells how many. For an operator who knows that it came to nothing.
+    /// Frees what an operator knows to have come to nothing, with the note of it, or neither; tells how many claims.
     ///
     /// # Errors
     /// The store's failure.
-    pub async fn release_claims(&self, decision: DecisionId) -> Result<usize, StoreError> {
+    pub async fn free(&self, freeing: Freeing, note: Entry) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Operation::Release(decision, reply))?;
+        self.submit(Operation::Release(freeing, note, reply))?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 

@@ -120,6 +120,22 @@ pub enum EntryEvent {
     Note(Vec<u8>),
 }
 
+/// What an operator gives back, who knows that it came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Freeing {
+    /// Whatever claims a decision still holds.
+    Claims(DecisionId),
+    /// A client that is gone: its binding, and the claims that stay for as long as it lives.
+    Client {
+        /// The `[upstreams.NAME]`.
+        upstream: String,
+        /// The client.
+        client_id: String,
+        /// The decision that registered it and holds the claims.
+        decision: DecisionId,
+    },
+}
+
 /// Whether the party that caused an entry is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -218,7 +234,7 @@ pub(super) enum Operation {
     Open(Box<Opening>, Queue, oneshot::Sender<Result<Opened, OpenError>>),
     Close(Box<Closing>, oneshot::Sender<Result<(), NotClosed>>),
     Append(Entry, oneshot::Sender<Result<(), StoreError>>),
-    Release(DecisionId, oneshot::Sender<Result<usize, StoreError>>),
+    Release(Freeing, Entry, oneshot::Sender<Result<usize, StoreError>>),
     Abandon(Abandoned),
     Stop(oneshot::Sender<()>),
     #[cfg(test)]
@@ -279,7 +295,7 @@ impl Operation {
                 drop(reply.send(answer));
             }
             Self::Append(_, reply) => drop(reply.send(result.map(|_| ()))),
-            Self::Release(_, reply) => {
+            Self::Release(_, _, reply) => {
                 drop(reply.send(result.map(|effect| if let Effect::Released(count) = effect { count } else { 0 })));
             }
             Self::Abandon(abandoned) => {

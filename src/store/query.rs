@@ -16,6 +16,32 @@ pub struct Filter {
     pub limit: u32,
 }
 
+/// Which clients are asked for. What is not said matches all.
+#[derive(Clone, Debug, Default)]
+pub struct ClientFilter {
+    /// The `[upstreams.NAME]`.
+    pub upstream: Option<String>,
+    /// Its id there.
+    pub client_id: Option<String>,
+    /// The organisation that owns it.
+    pub organisation: Option<String>,
+    /// The software.
+    pub software: Option<String>,
+    /// The policy's id.
+    pub policy: Option<String>,
+    /// At most so many, those that were registered last.
+    pub limit: u32,
+}
+
+/// A claim that a decision holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldClaim {
+    /// `jti`, `slot`, `token-use` or `quota`.
+    pub kind: String,
+    /// When it becomes free by itself; `None`: not before it is released.
+    pub expires: Option<Timestamp>,
+}
+
 /// A decision as the ledger tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {

@@ -10,7 +10,7 @@ use super::sqlite::Writer;
 use super::*;
 use crate::model::claim::{Claim, ClaimKind};
 use crate::model::error_code::ErrorCode;
-use crate::model::id::AuthorityName;
+use crate::model::id::{AuthorityName, DecisionId};
 use crate::model::trace::{Mode, Rule};
 
 mod bindings;
@@ -18,6 +18,7 @@ mod crash;
 mod decisions;
 mod disk;
 mod ledger;
+mod operator;
 mod quotas;
 mod slots;
 
@@ -99,6 +100,11 @@ impl World {
         self.store.close(self.closing(opened, release)).await.unwrap();
     }
 
+    /// An operator frees what a decision holds.
+    async fn freed(&self, decision: DecisionId) -> usize {
+        self.store.free(Freeing::Claims(decision), note(self.now())).await.unwrap()
+    }
+
     fn refusal(&self, seed: u16, standing: Standing) -> Entry {
         let ended = Ended { outcome: "rejected", body: format!("refusal {seed}").into() };
         Entry { at: self.now(), event: EntryEvent::Refused(self.decision(seed), ended), standing }
@@ -120,6 +126,10 @@ fn settings(path: &Path) -> StoreSettings {
         reserve: 64 * 1024,
         interrupted: |found| [b"interrupted: ", found.opened].concat(),
     }
+}
+
+fn note(at: Timestamp) -> Entry {
+    Entry { at, event: EntryEvent::Note(b"freed".to_vec()), standing: Standing::Trusted }
 }
 
 fn request(seed: u16) -> Digest {

@@ -15,7 +15,7 @@ use crate::store::chain::{Head, Link};
 use crate::store::change::BindingChange;
 use crate::store::error::StoreError;
 use crate::store::operation::{
-    Abandoned, Closing, Effect, Entry, EntryEvent, Interruption, Opening, Operation, Release, Stored,
+    Abandoned, Closing, Effect, Entry, EntryEvent, Freeing, Interruption, Opening, Operation, Release, Stored,
 };
 use crate::store::seal::SealedAnswer;
 
@@ -35,7 +35,7 @@ impl Book<'_> {
             Operation::Open(opening, ..) => self.open(opening),
             Operation::Close(closing, _) => self.close(closing),
             Operation::Append(entry, _) => self.entry(entry),
-            Operation::Release(decision, _) => Ok(Effect::Released(claims::release_all(self.connection, *decision)?)),
+            Operation::Release(freeing, note, _) => self.free(freeing, note),
             Operation::Abandon(abandoned) => self.abandon(abandoned),
             Operation::Stop(_) => Ok(Effect::Done),
             #[cfg(test)]
@@ -143,6 +143,17 @@ impl Book<'_> {
             EntryEvent::Note(body) => self.append("", "note", None, entry.at, body)?,
         }
         Ok(Effect::Done)
+    }
+
+    fn free(&mut self, freeing: &Freeing, note: &Entry) -> Result<Effect, StoreError> {
+        let freed = match freeing {
+            Freeing::Claims(decision) => claims::release_all(self.connection, *decision)?,
+            Freeing::Client { upstream, client_id, decision } => {
+                bindings::delete_owned(self.connection, upstream, client_id, *decision)?
+            }
+        };
+        self.entry(note)?;
+        Ok(Effect::Released(freed))
     }
 
     fn abandon(&mut self, abandoned: &Abandoned) -> Result<Effect, StoreError> {

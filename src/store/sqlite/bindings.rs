@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 use super::apply::{decision_id, unreadable};
 use crate::model::binding::{Binding, SealedToken};
 use crate::model::digest::Digest;
-use crate::model::id::AuthorityName;
+use crate::model::id::{AuthorityName, DecisionId};
 use crate::model::time::Timestamp;
 use crate::store::change::BindingChange;
 use crate::store::error::StoreError;
+use crate::store::query::ClientFilter;
 
 /// Carries it out, within the writer's transaction.
 pub(super) fn change(connection: &Connection, change: &BindingChange) -> Result<(), StoreError> {
@@ -25,20 +26,30 @@ pub(super) fn change(connection: &Connection, change: &BindingChange) -> Result<
         }
         BindingChange::Updated(binding) => update(connection, binding)?,
         BindingChange::Deleted { upstream, client_id, decision } => {
-            let decision = decision.to_string();
-            connection
-                .prepare_cached("DELETE FROM bindings WHERE upstream = $1 AND client_id = $2 AND decision = $3")?
-                .execute(params![upstream, client_id, decision])?;
-            // What was used once stays used.
-            connection
-                .prepare_cached(
-                    "DELETE FROM claims
-                     WHERE decision = $1 AND expires IS NULL AND kind NOT IN ('jti', 'token-use')",
-                )?
-                .execute([decision])?;
+            delete_owned(connection, upstream, client_id, *decision)?;
         }
     }
     Ok(())
+}
+
+/// Forgets a client that this decision registered, and tells how many claims became free with it.
+pub(super) fn delete_owned(
+    connection: &Connection,
+    upstream: &str,
+    client_id: &str,
+    decision: DecisionId,
+) -> Result<usize, StoreError> {
+    let decision = decision.to_string();
+    connection
+        .prepare_cached("DELETE FROM bindings WHERE upstream = $1 AND client_id = $2 AND decision = $3")?
+        .execute(params![upstream, client_id, decision])?;
+    // What was used once stays used.
+    Ok(connection
+        .prepare_cached(
+            "DELETE FROM claims
+             WHERE decision = $1 AND expires IS NULL AND kind NOT IN ('jti', 'token-use')",
+        )?
+        .execute([decision])?)
 }
 
 fn insert(connection: &Connection, binding: &Binding) -> Result<bool, StoreError> {
@@ -112,11 +123,36 @@ fn delete(connection: &Connection, upstream: &str, client_id: &str) -> Result<()
 pub(super) fn find(connection: &Connection, upstream: &str, client_id: &str) -> Result<Option<Binding>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT authority, organisation, software, policy, certificate, certificate_expires, subject,
-                token_fingerprint, token_expires, token_key_id, sealed_token, metadata, updated, decision, registered
+                token_fingerprint, token_expires, token_key_id, sealed_token, metadata, updated, decision, registered,
+                upstream, client_id
          FROM bindings WHERE upstream = $1 AND client_id = $2",
     )?;
     let mut rows = statement.query([upstream, client_id])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
+    rows.next()?.map(binding).transpose()
+}
+
+/// The clients that a filter lets through, those that were registered last first.
+pub(super) fn list(connection: &Connection, filter: &ClientFilter) -> Result<Vec<Binding>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT authority, organisation, software, policy, certificate, certificate_expires, subject,
+                token_fingerprint, token_expires, token_key_id, sealed_token, metadata, updated, decision, registered,
+                upstream, client_id
+         FROM bindings
+         WHERE ($1 IS NULL OR upstream = $1) AND ($2 IS NULL OR client_id = $2)
+           AND ($3 IS NULL OR organisation = $3) AND ($4 IS NULL OR software = $4) AND ($5 IS NULL OR policy = $5)
+         ORDER BY registered DESC, upstream, client_id LIMIT $6",
+    )?;
+    let ClientFilter { upstream, client_id, organisation, software, policy, limit } = filter;
+    let mut rows = statement.query(params![upstream, client_id, organisation, software, policy, limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(binding(row)?);
+    }
+    Ok(found)
+}
+
+/// A row of all columns, in the order of the two questions above.
+fn binding(row: &Row<'_>) -> Result<Binding, StoreError> {
     let time = |index| row.get::<_, Option<i64>>(index).map(|time| time.map(Timestamp::from_unix_micros));
     let sealed_token = match (row.get(9)?, row.get(10)?) {
         (Some(key_id), Some(blob)) => Some(SealedToken { key_id, blob }),
@@ -125,9 +161,9 @@ pub(super) fn find(connection: &Connection, upstream: &str, client_id: &str) -> 
     let metadata: String = row.get(11)?;
     let metadata: Map<String, Value> =
         serde_json::from_str(&metadata).map_err(|_| unreadable("a client's metadata"))?;
-    Ok(Some(Binding {
-        upstream: upstream.to_owned(),
-        client_id: client_id.to_owned(),
+    Ok(Binding {
+        upstream: row.get(15)?,
+        client_id: row.get(16)?,
         authority: row.get::<_, Option<String>>(0)?.map(AuthorityName::new),
         organisation: row.get(1)?,
         software: row.get(2)?,
@@ -142,7 +178,7 @@ pub(super) fn find(connection: &Connection, upstream: &str, client_id: &str) -> 
         updated: time(12)?,
         decision: decision_id(&row.get::<_, String>(13)?)?,
         registered: Timestamp::from_unix_micros(row.get(14)?),
-    }))
+    })
 }
 
 /// A client whose registration access token has one of these fingerprints: upstream and client id.

@@ -1,7 +1,8 @@
 //! The ledger in one SQLite file, for one proxy.
 //!
-//! One thread writes (WAL, `synchronous = FULL`), another reads beside it. A second process is refused at once
-//! ([`StoreError::Locked`]); readers of the command line are welcome ([`Reader`]).
+//! One thread writes (WAL, `synchronous = FULL`), another reads beside it. A second proxy is refused at once
+//! ([`StoreError::Locked`]); the command line is welcome: it reads ([`Reader`]), and what an operator changes is
+//! written beside the proxy, in short transactions on a chain of its own ([`open_beside`]).
 
 mod apply;
 mod bindings;
@@ -39,7 +40,15 @@ pub(super) struct Opened {
 
 /// Opens the database, takes the lease, records as interrupted what this writer left open. Blocks.
 pub(super) fn open(settings: &StoreSettings, clock: Arc<dyn Clock>) -> Result<Opened, StoreError> {
-    let (writer, recovery) = Writer::open(settings, clock)?;
+    start(Writer::open(settings, clock)?, settings)
+}
+
+/// Opens the database of a proxy, running or not, for what an operator changes. Blocks.
+pub(super) fn open_beside(settings: &StoreSettings, clock: Arc<dyn Clock>) -> Result<Opened, StoreError> {
+    start(Writer::on(schema::open_beside(&settings.path)?, settings, clock)?, settings)
+}
+
+fn start((writer, recovery): (Writer, Recovery), settings: &StoreSettings) -> Result<Opened, StoreError> {
     let (live, health) = (Arc::clone(&writer.live), writer.health.clone());
     let reader = Reader::open(&settings.path)?;
     let (questions, asked) = sync_channel(QUEUE);

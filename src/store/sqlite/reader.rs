@@ -17,7 +17,7 @@ use crate::model::time::Timestamp;
 use crate::store::chain::{Broken, Head};
 use crate::store::error::StoreError;
 use crate::store::operation::Stored;
-use crate::store::query::{Decision, Filter, OPEN, StoredEntry};
+use crate::store::query::{ClientFilter, Decision, Filter, HeldClaim, OPEN, StoredEntry};
 
 /// A connection that only reads.
 #[derive(Debug)]
@@ -112,6 +112,29 @@ impl Reader {
     /// When the database cannot be read.
     pub fn token_owner(&self, fingerprints: &[Digest]) -> Result<Option<(String, String)>, StoreError> {
         bindings::find_by_token(&self.connection, fingerprints)
+    }
+
+    /// The clients that a filter lets through, those that were registered last first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn clients(&self, filter: &ClientFilter) -> Result<Vec<Binding>, StoreError> {
+        bindings::list(&self.connection, filter)
+    }
+
+    /// What a decision holds.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn claims(&self, decision: DecisionId) -> Result<Vec<HeldClaim>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT kind, expires FROM claims WHERE decision = $1 ORDER BY kind, key, unit")?;
+        let held = statement.query_map([decision.to_string()], |row| {
+            let expires: Option<i64> = row.get(1)?;
+            Ok(HeldClaim { kind: row.get(0)?, expires: expires.map(Timestamp::from_unix_micros) })
+        })?;
+        Ok(held.collect::<Result<_, _>>()?)
     }
 
     fn ids(&self, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<DecisionId>, StoreError> {

@@ -1,4 +1,4 @@
-//! Opens the database: one process at a time, the schema brought up to date.
+//! Opens the database: one proxy at a time, the schema brought up to date.
 //!
 //! Exclusion is a lock file beside the database (`flock`, gone with the process),
 //! not SQLite's exclusive locking mode, which would also keep readers out:
@@ -36,16 +36,37 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
         Ok(existing) => existing,
         Err(_) => path.to_owned(),
     };
-    let lock = lock(&path)?;
+    let lock = lock(&path, ".lock")?;
     let private = |path: &Path| OpenOptions::new().create(true).append(true).mode(0o600).open(path);
     private(&path).and_then(|file| file.sync_all()).map_err(|error| unusable(&path, &error))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unusable(folder, &error))?;
 
-    let mut connection =
-        Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let mut connection = connect(&path)?;
+    migrate(&mut connection, &path)?;
+    prepare(&connection)?;
+    Ok(Database { connection, _lock: lock })
+}
+
+/// Opens for an operator's writing beside the proxy: takes a lock of its own, so that operators take turns, and
+/// leaves file and schema to the proxy.
+pub(super) fn open_beside(path: &Path) -> Result<Database, StoreError> {
+    drop(open_read_only(path)?);
+    let path = fs::canonicalize(path).map_err(|error| unusable(path, &error))?;
+    let lock = lock(&path, ".operator.lock")?;
+    let connection = connect(&path)?;
+    prepare(&connection)?;
+    Ok(Database { connection, _lock: lock })
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     // Another program that holds the write lock delays a batch by this much, then it fails.
     connection.busy_timeout(Duration::from_millis(500))?;
-    migrate(&mut connection, &path)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection) -> Result<(), StoreError> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
@@ -58,7 +79,7 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -16384;",
     )?;
-    Ok(Database { connection, _lock: lock })
+    Ok(())
 }
 
 /// Opens for reading, beside a running writer or without one.
@@ -75,9 +96,9 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
+fn lock(path: &Path, suffix: &str) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
+    name.push(suffix);
     let name = PathBuf::from(name);
     let file = OpenOptions::new()
         .create(true)

@@ -45,7 +45,15 @@ impl Writer {
         settings: &StoreSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Recovery), StoreError> {
-        let database = schema::open(&settings.path)?;
+        Self::on(schema::open(&settings.path)?, settings, clock)
+    }
+
+    /// The same over a database that is open.
+    pub(super) fn on(
+        database: Database,
+        settings: &StoreSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Recovery), StoreError> {
         let mut ballast = settings.path.as_os_str().to_owned();
         ballast.push(".reserve");
         let now = Instant::now();

@@ -73,7 +73,7 @@ async fn claims_are_released_by_how_the_decision_ended() {
         world.close(opened, release).await;
         assert_eq!(world.count("SELECT count(*) FROM claims").await, left);
         assert_eq!(world.count("SELECT count(*) FROM claims WHERE kind IN ('slot', 'quota')").await, left / 4 * 2);
-        assert_eq!(world.store.release_claims(world.decision(1)).await.unwrap(), usize::try_from(left).unwrap());
+        assert_eq!(world.freed(world.decision(1)).await, usize::try_from(left).unwrap());
     }
 }
 

@@ -57,7 +57,7 @@ async fn units_are_given_back_and_taken_again() {
     let decision = first.decision();
     world.close(first, Release::Nothing).await;
     assert_eq!(open(&world, 13, units("q", 3, None)).await.unwrap_err(), exhausted(None));
-    assert_eq!(world.store.release_claims(decision).await.unwrap(), 2);
+    assert_eq!(world.freed(decision).await, 2);
     open(&world, 14, units("q", 3, None)).await.unwrap();
 }
 
