@@ -10,7 +10,7 @@
 //! 6  main.rs
 //! 5  cli/  server/  sandbox/  config/              surfaces: talk to people and sockets
 //! 4  pipeline/                                     the order, and the only table from error to HTTP
-//! 3  tls/  jose/  oauth/  upstream/  audit/  bindings/   one outside thing each
+//! 3  tls/  jose/  oauth/  upstream/ -> bindings/  audit/   one outside thing each
 //! 2  net/  store/                                  bounded outbound HTTP; SQL
 //! 1  headers/ -> policy/ -> checks/                pure rules: no async, no I/O, no clock
 //! 0  model/                                        words: data, ids, names, evidence
@@ -18,7 +18,7 @@
 //!
 //! A module uses lower floors only; `tests/architecture.rs` holds this picture
 //! against the imports. On a floor modules do not know each other, but for the
-//! arrows of floor 1 and the surfaces, where `cli` uses `sandbox`, `sandbox` uses
+//! arrows of floors 1 and 3 and the surfaces, where `cli` uses `sandbox`, `sandbox` uses
 //! `server`, and `server` uses `config`.
 //!
 //! # Reading order

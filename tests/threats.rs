@@ -31,6 +31,8 @@ mod http2;
 mod introspection;
 #[path = "threats/keys.rs"]
 mod keys;
+#[path = "threats/management.rs"]
+mod management;
 #[path = "threats/paths.rs"]
 mod paths;
 #[path = "threats/pipelines.rs"]

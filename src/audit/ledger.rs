@@ -195,6 +195,23 @@ impl Ledger {
         }
     }
 
+    /// Records a read that has ended, and what was learned of the client by it.
+    ///
+    /// # Errors
+    /// The store's failure within 2 s.
+    pub async fn read(
+        &self,
+        record: &Record<'_>,
+        ending: &Ending<'_>,
+        change: Option<BindingChange>,
+    ) -> Result<(), StoreError> {
+        let body = Written::new(record).refusal(None, ending);
+        let ended = Ended { outcome: ending.outcome.as_str(), body };
+        let event = EntryEvent::Read(record.id, ended, change);
+        let entry = Entry { at: record.time, event, standing: Standing::Trusted };
+        timeout(self.patience, self.store.append(entry)).await.unwrap_or(Err(StoreError::Stalled))
+    }
+
     /// Records a refusal. One of a stranger is recorded up to a rate by address and in all.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-pub use owned::{Claimant, NotOwner, Owned};
+pub use owned::{Claimant, Next, NotOwner, Owned, Updated};
 
 use crate::model::binding::Binding;
 use crate::model::binding::SealedToken;
@@ -96,6 +96,9 @@ pub enum InvalidAnswer {
     /// `client_id` is REQUIRED.
     #[error("the answer has no client_id of 1 to 1024 characters")]
     ClientId,
+    /// An answer about another client than was asked for.
+    #[error("the answer is about another client")]
+    OtherClient,
     /// A token that is no string cannot be recognised when it comes back.
     #[error("the registration access token in the answer is no string")]
     Token,

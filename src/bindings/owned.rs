@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
+use serde_json::{Map, Value};
+
+use super::{InvalidAnswer, Keeping};
 use crate::model::binding::Binding;
 use crate::model::digest::Digest;
 use crate::model::id::AuthorityName;
@@ -25,6 +28,32 @@ pub struct Claimant<'a> {
     pub token: Option<&'a str>,
     /// The time of the request.
     pub now: Timestamp,
+}
+
+/// What is known of a client when its owner was told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Updated<'a> {
+    /// SHA-256 of the certificate that was used, and when it expires.
+    pub certificate: Option<(Digest, Timestamp)>,
+    /// The organisation, where this request says it.
+    pub organisation: Option<&'a str>,
+    /// The software, where this request says it.
+    pub software: Option<&'a str>,
+    /// The client's metadata as admitted.
+    pub metadata: &'a Map<String, Value>,
+    /// The token that was used.
+    pub token: Option<&'a str>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A binding that takes the place of another.
+#[derive(Debug)]
+pub struct Next {
+    /// The client as it now is.
+    pub binding: Binding,
+    /// Whether its token is another one than was used.
+    pub has_new_token: bool,
 }
 
 /// The caller is not the owner. Which of the two it is stays in the record: a caller is told neither.
@@ -69,6 +98,60 @@ impl Owned {
             }
             _ => Err(NotOwner::Token),
         }
+    }
+
+    /// The same client after an answer about it (RFC 7592 §3): with the token of the answer, or the one that was used.
+    ///
+    /// # Errors
+    /// When the answer is about another client, or has no token that can be kept.
+    pub fn updated(
+        &self,
+        answer: &Map<String, Value>,
+        updated: &Updated<'_>,
+        keeping: &Keeping<'_>,
+    ) -> Result<Next, InvalidAnswer> {
+        let before = &*self.0;
+        if answer.get("client_id").is_some_and(|id| id.as_str() != Some(&before.client_id)) {
+            return Err(InvalidAnswer::OtherClient);
+        }
+        let kept = keeping.read(answer, before.decision, updated.at)?;
+        let used = updated.token.map(|token| keeping.sealer.current().fingerprint(token));
+        let has_new_token = kept.as_ref().is_some_and(|kept| Some(kept.fingerprint) != used);
+        let (fingerprint, sealed, expires) = match kept {
+            Some(kept) if has_new_token || kept.expires.is_some() => {
+                (Some(kept.fingerprint), kept.sealed, kept.expires)
+            }
+            // The same token: it expires when it did.
+            _ => {
+                let sealed = match (&before.sealed_token, updated.token) {
+                    (None, Some(token)) if keeping.sealed => keeping.sealer.seal_token(before.decision, token).ok(),
+                    (sealed, _) => sealed.clone(),
+                };
+                (used.or(before.token_fingerprint), sealed, before.token_expires)
+            }
+        };
+        let (certificate, certificate_expires) = match updated.certificate {
+            Some((certificate, expires)) if before.certificate.is_some() => (Some(certificate), Some(expires)),
+            _ => (before.certificate, before.certificate_expires),
+        };
+        let binding = Binding {
+            certificate,
+            certificate_expires,
+            organisation: updated.organisation.map(str::to_owned).or_else(|| before.organisation.clone()),
+            software: updated.software.map(str::to_owned).or_else(|| before.software.clone()),
+            token_fingerprint: fingerprint,
+            token_expires: expires,
+            sealed_token: sealed,
+            metadata: updated.metadata.clone(),
+            updated: Some(updated.at),
+            ..before.clone()
+        };
+        Ok(Next { binding, has_new_token })
+    }
+
+    /// The binding, for whoever keeps it.
+    pub fn shared(&self) -> Arc<Binding> {
+        Arc::clone(&self.0)
     }
 
     /// The binding.

@@ -12,16 +12,20 @@ use http::uri::PathAndQuery;
 use tokio_util::task::TaskTracker;
 
 use super::discovery::Discovery;
+use super::management::Management;
 use super::routes::{Route as WrittenRoute, RouteKind as Written};
 use super::selection::{Entry, PolicyChoice};
 use super::{Settings, listeners as written};
 use crate::headers::forwarded::PublicBase;
 use crate::jose::{KeySets, SoftwareKeys};
+use crate::model::client_path::ClientPath;
 use crate::model::document::Faults;
 use crate::model::time::Clock;
 use crate::oauth::Credential;
 use crate::pipeline::discovery::{DiscoveryRoute, Documents};
-use crate::pipeline::routes::{Choice, Host, PolicyUse, ProxyRoute, RegistrationRoute, Route, RouteKind, Routes};
+use crate::pipeline::routes::{
+    Choice, Host, ManagementRoute, PolicyUse, ProxyRoute, RegistrationRoute, Route, RouteKind, Routes,
+};
 use crate::pipeline::snapshot::{GatedLimits, Recording, Snapshot};
 use crate::pipeline::tally::Tallies;
 use crate::pipeline::token::Issuer;
@@ -168,6 +172,19 @@ fn routes(settings: &Settings, (issuers, credentials): Tokens<'_, '_>, tallies: 
                     token_to_upstream: shown,
                     policies: uses,
                     body_bytes: registration.body_bytes,
+                    managed_at: managed_at(settings, written, &registration.upstream),
+                }))
+            }
+            Written::Management(management) => {
+                let Some(server) = upstreams.get(management.upstream.as_str()) else { continue };
+                let uses = managed_under(settings, management, &policies, tallies);
+                client_auth::check(settings, written, uses.iter().all(PolicyUse::needs_certificate), faults);
+                RouteKind::Management(Box::new(ManagementRoute {
+                    upstream: Arc::clone(server),
+                    client: management.client.clone(),
+                    to: management.to.clone(),
+                    policies: uses,
+                    body_bytes: management.body_bytes,
                 }))
             }
         };
@@ -197,6 +214,31 @@ fn discovery_route(
         registration: written.registration.as_ref().map(|path| path.value.to_string().into()),
         documents: Documents::new(&route.listeners, &route.hosts),
     })
+}
+
+/// Where the clients of a registration route are managed, on one of its own hosts and listeners.
+fn managed_at(settings: &Settings, registration: &WrittenRoute, upstream: &str) -> Option<ClientPath> {
+    let share = |ours: &[String], theirs: &[String]| ours.iter().any(|name| theirs.contains(name));
+    let managements = settings.routes.iter().filter_map(|route| Some((route, route.management()?)));
+    managements
+        .filter(|(_, management)| management.upstream == upstream)
+        .find(|(route, _)| share(&route.hosts, &registration.hosts) && share(&route.listeners, &registration.listeners))
+        .map(|(_, management)| management.client.clone())
+}
+
+/// Every policy that registers clients of the route's upstream, each use once. What is wrong with one is told where
+/// it registers.
+fn managed_under(
+    settings: &Settings,
+    management: &Management,
+    policies: &BTreeMap<&str, Arc<Policy>>,
+    tallies: &Tallies,
+) -> Vec<PolicyUse> {
+    let registrations = settings.routes.iter().filter_map(WrittenRoute::registration);
+    registrations
+        .filter(|registration| registration.upstream == management.upstream)
+        .flat_map(|registration| policy_uses(settings, &registration.policy, policies, tallies, &Faults::new()))
+        .collect()
 }
 
 fn host_of(name: &str, written: &written::Host, faults: &Faults) -> Option<Arc<Host>> {

@@ -2,6 +2,7 @@
 
 use super::Settings;
 use super::discovery;
+use super::management::Management;
 use super::routes::{Route, RouteKind};
 use crate::model::document::{Faults, Section};
 
@@ -23,6 +24,7 @@ pub(super) fn check(settings: &Settings, root: &Section<'_>, faults: &Faults) {
             // Whether it needs a client certificate is for its policies to say, which are compiled later.
             RouteKind::Registration(_) => {}
             RouteKind::Discovery(discovery) => discovery::check(settings, route, discovery, faults),
+            RouteKind::Management(management) => manages_what_is_registered(settings, management, faults),
             RouteKind::Proxy { upstream } => beside_the_door(settings, route, upstream, faults),
             RouteKind::Deny => {}
         }
@@ -36,11 +38,31 @@ pub(super) fn check(settings: &Settings, root: &Section<'_>, faults: &Faults) {
 fn twice<'r>(route: &Route, mut earlier: impl Iterator<Item = &'r Route>, faults: &Faults) {
     let share = |ours: &[String], theirs: &[String]| ours.iter().any(|name| theirs.contains(name));
     let same = earlier.find(|other| {
-        other.path == route.path && share(&other.listeners, &route.listeners) && share(&other.hosts, &route.hosts)
+        other.path == route.path
+            && !apart_by_method(other, route)
+            && share(&other.listeners, &route.listeners)
+            && share(&other.hosts, &route.hosts)
     });
     if let Some(other) = same {
         let message = format!("the route in line {} matches the same requests", other.place.line());
         faults.error(Some(&route.place), message, None);
+    }
+}
+
+/// A registration route and one that names clients in the query may share a path: their methods differ.
+const fn apart_by_method(one: &Route, other: &Route) -> bool {
+    matches!(
+        (&one.kind, &other.kind),
+        (RouteKind::Registration(_), RouteKind::Management(_)) | (RouteKind::Management(_), RouteKind::Registration(_))
+    )
+}
+
+/// A client is managed under the policy that registered it.
+fn manages_what_is_registered(settings: &Settings, management: &Management, faults: &Faults) {
+    let mut registrations = settings.routes.iter().filter_map(Route::registration);
+    if !registrations.any(|registration| registration.upstream == management.upstream) {
+        let message = format!("no registration route leads to `{}`: there is no client to manage", management.upstream);
+        faults.error(Some(&management.place), message, None);
     }
 }
 

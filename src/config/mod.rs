@@ -38,6 +38,7 @@ pub mod discovery;
 pub mod files;
 pub mod limits;
 pub mod listeners;
+mod management;
 mod names;
 pub mod policies;
 mod recording;
@@ -226,6 +227,8 @@ impl Settings {
             .iter()
             .filter_map(Route::registration)
             .for_each(|registration| reserved.add(registration.to.clone()));
+        let managed = self.routes.iter().filter_map(Route::management);
+        managed.for_each(|management| reserved.add(management.to.path().clone()));
         if let Some(Upstream { url, .. }) = self.upstreams.get(upstream) {
             let same = self.upstreams.values().filter(|other| {
                 other.url.host() == url.host() && other.url.port_or_known_default() == url.port_or_known_default()

@@ -7,6 +7,7 @@ use super::cors;
 use super::credentials::{TokenToUpstream, token_to_upstream};
 use super::discovery::{Discovery, OF_DISCOVERY, discovery};
 use super::limits::{GATED_BODY_BYTES, Limits};
+use super::management::{self, Management};
 use super::names::Names;
 use super::policies::Policy;
 use super::selection::{InitialToken, PolicyChoice, asks_for_token, initial_token, policy_choice};
@@ -37,7 +38,15 @@ impl Route {
     pub const fn registration(&self) -> Option<&Registration> {
         match &self.kind {
             RouteKind::Registration(registration) => Some(registration),
-            RouteKind::Discovery(_) | RouteKind::Proxy { .. } | RouteKind::Deny => None,
+            RouteKind::Management(_) | RouteKind::Discovery(_) | RouteKind::Proxy { .. } | RouteKind::Deny => None,
+        }
+    }
+
+    /// What a management route says, if it is one.
+    pub const fn management(&self) -> Option<&Management> {
+        match &self.kind {
+            RouteKind::Management(management) => Some(management),
+            RouteKind::Registration(_) | RouteKind::Discovery(_) | RouteKind::Proxy { .. } | RouteKind::Deny => None,
         }
     }
 
@@ -50,6 +59,7 @@ impl Route {
     pub const fn upstream(&self) -> Option<&String> {
         match &self.kind {
             RouteKind::Registration(registration) => Some(&registration.upstream),
+            RouteKind::Management(management) => Some(&management.upstream),
             RouteKind::Discovery(discovery) => Some(&discovery.upstream),
             RouteKind::Proxy { upstream } => Some(upstream),
             RouteKind::Deny => None,
@@ -64,6 +74,8 @@ pub enum RouteKind {
     Registration(Registration),
     /// `GET` of the identity server's metadata, as it is seen from outside.
     Discovery(Discovery),
+    /// A registered client is read, updated or deleted by its owner (RFC 7592).
+    Management(Management),
     /// Passed on under the same path, with verified headers.
     Proxy {
         /// Name of the upstream.
@@ -94,6 +106,7 @@ pub struct Registration {
 pub(super) enum Kind {
     Registration,
     Discovery,
+    Management,
     Proxy,
     Deny,
 }
@@ -104,6 +117,7 @@ impl Kind {
         match self {
             Self::Registration => "registration",
             Self::Discovery => "discovery",
+            Self::Management => "management",
             Self::Proxy => "proxy",
             Self::Deny => "deny",
         }
@@ -139,7 +153,9 @@ fn route(
     let path = path(&section, kind);
     let place = section.place_of_key("path");
     let cors = kind.and_then(|kind| match kind {
-        Kind::Registration | Kind::Discovery | Kind::Proxy => cors::cors(&section, kind.word(), kind.is_public()),
+        Kind::Registration | Kind::Management | Kind::Discovery | Kind::Proxy => {
+            cors::cors(&section, kind.word(), kind.is_public())
+        }
         Kind::Deny => None,
     });
     let what = match kind {
@@ -147,12 +163,22 @@ fn route(
         Some(Kind::Discovery) => {
             foreign("discovery", &section, OF_REGISTRATIONS);
             foreign("discovery", &section, &["upgrade"]);
+            foreign("discovery", &section, OF_MANAGEMENT);
             discovery(&section, from).map(RouteKind::Discovery)
+        }
+        Some(Kind::Management) => {
+            foreign("management", &section, OF_DISCOVERY);
+            foreign("management", &section, &["policy", "policies", "initial_access_token", "tokens", "forward_token"]);
+            foreign("management", &section, &["upgrade"]);
+            path.as_ref()
+                .and_then(|path| management::management(&section, path, from, limits))
+                .map(RouteKind::Management)
         }
         Some(Kind::Proxy) => {
             foreign("proxy", &section, &["to"]);
             foreign("proxy", &section, OF_REGISTRATIONS);
             foreign("proxy", &section, OF_DISCOVERY);
+            foreign("proxy", &section, OF_MANAGEMENT);
             values::not_built(&section, "upgrade");
             upstream(&section, from).map(|upstream| RouteKind::Proxy { upstream })
         }
@@ -181,6 +207,7 @@ fn registration(
 ) -> Option<Registration> {
     foreign("registration", section, &["upgrade"]);
     foreign("registration", section, OF_DISCOVERY);
+    foreign("registration", section, OF_MANAGEMENT);
     let token = initial_token(section, from);
     let token_to_upstream = token_to_upstream(section, from, asks_for_token(section, token.as_ref()));
     let upstream = upstream(section, from);
@@ -216,7 +243,8 @@ fn path(section: &Section<'_>, kind: Option<Kind>) -> Option<PathPattern> {
         return fixed(section, "path", kind);
     }
     let path = pattern(section, "path")?;
-    if kind.is_some() && path.value.parameters().next().is_some() {
+    let may_name_a_client = matches!(kind, None | Some(Kind::Management));
+    if !may_name_a_client && path.value.parameters().next().is_some() {
         section.faults().error(Some(&path.place), "`{…}` is for management routes only", None);
         return None;
     }
@@ -260,16 +288,19 @@ fn foreign(kind: &str, section: &Section<'_>, keys: &[&str]) {
 
 const KINDS: &[(&str, Option<Option<Kind>>)] = &[
     ("registration", Some(Some(Kind::Registration))),
+    ("management", Some(Some(Kind::Management))),
     ("proxy", Some(Some(Kind::Proxy))),
     ("deny", Some(Some(Kind::Deny))),
     ("discovery", Some(Some(Kind::Discovery))),
-    ("management", None),
     ("token", None),
 ];
 
 /// What says how a registration is judged.
 const OF_REGISTRATIONS: &[&str] =
     &["policy", "policies", "initial_access_token", "tokens", "token_to_upstream", "body_bytes"];
+
+/// What says how clients are managed.
+const OF_MANAGEMENT: &[&str] = &["client_id", "adopt", "authenticate"];
 
 /// Beside `listeners`, `hosts`, `path` and `kind`, which every route reads.
 const EVERY_KEY: &[&str] = &[
@@ -281,6 +312,9 @@ const EVERY_KEY: &[&str] = &[
     "tokens",
     "token_to_upstream",
     "body_bytes",
+    "client_id",
+    "adopt",
+    "authenticate",
     "upgrade",
     "cors",
 ];

@@ -190,12 +190,8 @@ fn what_is_not_built_is_refused() {
             "18: `postgres` is not built yet",
         ),
         (
-            changed("kind = \"registration\"", "kind = \"management\""),
-            "22: this `kind` is not built yet (built: registration, proxy, deny, discovery)",
-        ),
-        (
             changed("kind = \"registration\"", "kind = \"token\""),
-            "22: this `kind` is not built yet (built: registration, proxy, deny, discovery)",
+            "22: this `kind` is not built yet (built: registration, management, proxy, deny, discovery)",
         ),
         (extended(&format!("{proxy}upgrade = \"websocket\"\n")), "30: `upgrade` is not built yet"),
         (extended("[admin]\naddress = \"127.0.0.1:9080\"\n"), "26: `admin` is not built yet"),
@@ -284,6 +280,7 @@ fn the_deployed_sample_shows_every_key() {
         include_str!("discovery.rs"),
         include_str!("files.rs"),
         include_str!("limits.rs"),
+        include_str!("management.rs"),
         include_str!("listeners.rs"),
         include_str!("policies.rs"),
         include_str!("records.rs"),

@@ -9,6 +9,7 @@ pub mod address;
 pub mod binding;
 pub mod certificate;
 pub mod claim;
+pub mod client_path;
 pub mod digest;
 pub mod document;
 pub mod error_code;

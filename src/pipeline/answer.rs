@@ -87,6 +87,16 @@ pub enum Refusal<'a> {
     BadAnswer,
     /// The identity server's metadata cannot be told.
     Metadata(Unobtainable),
+    /// The identity server does not accept the registration access token.
+    TokenRefusedUpstream,
+    /// The identity server does not let the client do this (RFC 7592 §2.2).
+    ForbiddenUpstream,
+    /// The identity server does not offer this method for its clients (RFC 7592 §2.3).
+    MethodUpstream,
+    /// The identity server refused to manage a client for a reason that is not the caller's.
+    ManagementRefused,
+    /// No client is named, or in a way that can be read in two ways.
+    NoClient,
     /// The certificate does not fit the identity server's header limits.
     CertificateTooLarge,
     /// A fault of ours.
@@ -150,7 +160,12 @@ impl Refusal<'_> {
         if let Some(seconds) = told.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Self::Method { allow } = self {
+        let allow = match self {
+            Self::Method { allow } => Some(*allow),
+            Self::MethodUpstream => Some("GET, PUT"),
+            _ => None,
+        };
+        if let Some(allow) = allow {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
         }
         response
@@ -174,7 +189,9 @@ impl Refusal<'_> {
     }
 
     pub(super) fn told(&self) -> Told {
-        use ErrorCode::{InvalidClient, InvalidRequest, ServerError, TemporarilyUnavailable};
+        use ErrorCode::{
+            AccessDenied, InvalidClient, InvalidRequest, InvalidToken, ServerError, TemporarilyUnavailable,
+        };
         let plain = |status, error, description: &str| Told {
             status,
             error,
@@ -272,6 +289,25 @@ impl Refusal<'_> {
                 ServerError,
                 "what the identity server gives here is not the metadata of an authorization server",
             ),
+            Self::TokenRefusedUpstream => plain(
+                StatusCode::UNAUTHORIZED,
+                InvalidToken,
+                "the identity server does not accept the registration access token",
+            ),
+            Self::ForbiddenUpstream => plain(
+                StatusCode::FORBIDDEN,
+                AccessDenied,
+                "the identity server does not allow this for the client: nothing was changed",
+            ),
+            Self::MethodUpstream => {
+                plain(StatusCode::METHOD_NOT_ALLOWED, InvalidRequest, "the identity server does not offer this method")
+            }
+            Self::ManagementRefused => plain(
+                StatusCode::BAD_GATEWAY,
+                ServerError,
+                "the identity server does not let this proxy manage the client: nothing was changed",
+            ),
+            Self::NoClient => plain(StatusCode::BAD_REQUEST, InvalidRequest, "the request does not name one client"),
             Self::CertificateTooLarge => plain(
                 StatusCode::BAD_REQUEST,
                 InvalidClient,

@@ -57,6 +57,12 @@ impl Caller {
         caller
     }
 
+    /// Whoever manages a client: known by the certificate, and by a token that the client's binding is asked about.
+    pub(super) fn of_connection(snapshot: &Snapshot, connection: &Connection, now: Timestamp) -> Self {
+        let remote = connection.remote.ip();
+        Self { peer: gather::peer(connection, snapshot, now), token: Known::Absent, remote, now }
+    }
+
     /// The same caller at a later time: a certificate may have expired, or a reload may distrust its authority.
     pub(super) fn again(&self, snapshot: &Snapshot, connection: &Connection, now: Timestamp) -> Self {
         Self { peer: gather::peer(connection, snapshot, now), token: self.token.clone(), remote: self.remote, now }
@@ -117,6 +123,24 @@ impl Caller {
         }
     }
 
+    /// A question of this caller's about a client that it owns.
+    pub(super) fn question_of_owner<'q>(
+        &self,
+        policy: &'q PolicyUse,
+        operation: Operation,
+        request: &'q Sent,
+    ) -> Question<'q> {
+        Question {
+            policy: &policy.policy,
+            authorities: &policy.authorities,
+            operation,
+            remote: Some(self.remote),
+            token: None,
+            request,
+            now: self.now,
+        }
+    }
+
     /// What is known so far.
     pub(super) fn evidence(&self) -> Evidence {
         Evidence {
@@ -169,11 +193,11 @@ impl Caller {
     }
 
     /// Whether the certificate, or that there is none, is no hindrance.
-    fn may_pass(&self, policy: &PolicyUse) -> bool {
+    pub(super) fn may_pass(&self, policy: &PolicyUse) -> bool {
         self.is_trusted_by(policy) || (!policy.policy.certificate().required && matches!(self.peer, Known::Absent))
     }
 
-    fn is_trusted_by(&self, policy: &PolicyUse) -> bool {
+    pub(super) fn is_trusted_by(&self, policy: &PolicyUse) -> bool {
         self.peer.value().is_some_and(|(_, judgement)| judgement.trusted_by(&policy.authorities).is_some())
     }
 

@@ -17,10 +17,9 @@ use super::routes::{PolicyUse, RegistrationRoute, UpstreamToken};
 use crate::audit::{self, CloseError, Conclusion, Ending, Event, Outcome, Text};
 use crate::headers::decision::DecisionHeaders;
 use crate::headers::hop;
-use crate::model::facts::Operation;
 use crate::oauth::NoCredential;
-use crate::store::{BindingChange, Opened, Release};
-use crate::upstream::{Body, GatedRequest, Sent};
+use crate::store::Opened;
+use crate::upstream::{Body, GatedRequest, SendError, Sent, Upstream};
 
 /// What may travel from the caller to the identity server on a gated request; everything else is ours or stays.
 const ALLOWED: &[&str] = &["accept", "accept-language", "user-agent", "traceparent", "tracestate"];
@@ -51,19 +50,9 @@ pub(super) async fn carry_out(
                 }
                 interpret(attempt, settings, policy, decision, &metadata, &told, &reply)
             }
-            Err(error) => {
-                tracing::warn!(decision_id = %attempt.id, upstream = &*settings.upstream.name, %error, "no answer");
-                let sent = error.sent();
-                let refusal = Refusal::Upstream(&error);
-                Ended {
-                    outcome: if sent == Sent::Perhaps { Outcome::Unknown } else { Outcome::NotSent },
-                    release: if sent == Sent::Perhaps { Release::Nothing } else { Release::All },
-                    forwarded: sent == Sent::Perhaps,
-                    ..Ended::refusal(attempt, &refusal)
-                }
-            }
+            Err(error) => unanswered(attempt, &settings.upstream, &error),
         },
-        Err(refusal) => Ended { release: Release::All, outcome: Outcome::NotSent, ..Ended::refusal(attempt, &refusal) },
+        Err(refusal) => Ended::unsent(attempt, &refusal),
     };
     conclude(attempt, opened, ended).await
 }
@@ -74,6 +63,16 @@ async fn authorization(attempt: &Attempt, settings: &RegistrationRoute) -> Resul
         UpstreamToken::Drop => Ok(None),
         UpstreamToken::Forward => Ok(attempt.caller.token().and_then(|_| attempt.headers.get(AUTHORIZATION)).cloned()),
         UpstreamToken::Replace(credential) => credential.authorization().await.map(Some),
+    }
+}
+
+/// No answer came: whether the identity server acted is known only where nothing was sent.
+pub(super) fn unanswered(attempt: &Attempt, upstream: &Upstream, error: &SendError) -> Ended {
+    tracing::warn!(decision_id = %attempt.id, upstream = &*upstream.name, %error, "no answer");
+    let refusal = Refusal::Upstream(error);
+    match error.sent() {
+        Sent::Nothing => Ended::unsent(attempt, &refusal),
+        Sent::Perhaps => Ended { forwarded: true, ..Ended::refusal(attempt, &refusal) },
     }
 }
 
@@ -88,6 +87,24 @@ fn outgoing(
     opened: &Opened,
 ) -> Result<GatedRequest, Refusal<'static>> {
     let upstream = &settings.upstream;
+    let mut headers = headers(attempt, upstream, policy, decision)?;
+    if let Some(shown) = shown {
+        headers.insert(AUTHORIZATION, shown.clone());
+    }
+    for member in upstream.profile.refused_members {
+        metadata.remove(*member);
+    }
+    let body = serde_json::to_vec(&metadata).map_err(|_| Refusal::Internal)?;
+    Ok(GatedRequest::registration(opened, settings.to.clone(), headers, body.into()))
+}
+
+/// The headers of any gated request, without a token.
+pub(super) fn headers(
+    attempt: &Attempt,
+    upstream: &Upstream,
+    policy: &PolicyUse,
+    decision: &Decision,
+) -> Result<HeaderMap, Refusal<'static>> {
     let mut headers = HeaderMap::with_capacity(20);
     for (name, value) in &attempt.headers {
         let allowed = ALLOWED.contains(&name.as_str()) || name.as_str().starts_with("x-fapi-");
@@ -97,9 +114,6 @@ fn outgoing(
     }
     for name in hop::named_by_connection(&attempt.headers) {
         headers.remove(&name);
-    }
-    if let Some(shown) = shown {
-        headers.insert(AUTHORIZATION, shown.clone());
     }
     let verified = attempt
         .connection
@@ -119,21 +133,16 @@ fn outgoing(
     if let Ok(id) = HeaderValue::try_from(attempt.correlation.interaction.to_string()) {
         headers.insert(super::answer::INTERACTION_ID, id);
     }
-    for member in upstream.profile.refused_members {
-        metadata.remove(*member);
-    }
-    let body = serde_json::to_vec(&metadata).map_err(|_| Refusal::Internal)?;
-    Ok(GatedRequest::registration(opened, settings.to.clone(), headers, body.into()))
+    Ok(headers)
 }
 
-async fn conclude(attempt: &Attempt, opened: Opened, ended: Ended) -> Response<Body> {
-    let Ended { outcome, release, upstream_status, forwarded, mut answer, error, binding, keep } = ended;
-    correlate(answer.headers_mut(), attempt.correlation);
-    let client_id = binding.as_ref().map(|binding| binding.client_id.clone());
+/// Puts the end on disk, then tells it.
+pub(super) async fn conclude(attempt: &Attempt, opened: Opened, ended: Ended) -> Response<Body> {
+    let Ended { outcome, release, upstream_status, forwarded, answer, error, client_id, binding, keep } = ended;
     let sealed = keep.and_then(|(status, body)| attempt.recording.sealer.seal(attempt.id, &pack(status, &body)).ok());
     let conclusion = Conclusion {
         opened,
-        event: Event::Dcr(Operation::Register),
+        event: Event::Dcr(attempt.operation),
         ending: Ending {
             outcome,
             duration: attempt.began.elapsed(),
@@ -146,21 +155,11 @@ async fn conclude(attempt: &Attempt, opened: Opened, ended: Ended) -> Response<B
             },
         },
         release,
-        binding: binding.map(Box::new).map(BindingChange::Registered),
+        binding,
         answer: sealed,
     };
     match attempt.recording.ledger.close(conclusion).await {
-        Ok(()) => {
-            tracing::info!(
-                decision_id = %attempt.id,
-                event = Event::Dcr(Operation::Register).as_str(),
-                outcome = outcome.as_str(),
-                status = answer.status().as_u16(),
-                interaction_id = %attempt.correlation.interaction,
-                "registration concluded"
-            );
-            answer
-        }
+        Ok(()) => tell(attempt, outcome, answer),
         Err(error) => {
             tracing::error!(decision_id = %attempt.id, %error, "the result is not on record yet");
             match error {
@@ -168,6 +167,20 @@ async fn conclude(attempt: &Attempt, opened: Opened, ended: Ended) -> Response<B
             }
         }
     }
+}
+
+/// The answer to a concluded request, and its line in the log.
+pub(super) fn tell(attempt: &Attempt, outcome: Outcome, mut answer: Response<Body>) -> Response<Body> {
+    correlate(answer.headers_mut(), attempt.correlation);
+    tracing::info!(
+        decision_id = %attempt.id,
+        event = Event::Dcr(attempt.operation).as_str(),
+        outcome = outcome.as_str(),
+        status = answer.status().as_u16(),
+        interaction_id = %attempt.correlation.interaction,
+        "registration concluded"
+    );
+    answer
 }
 
 /// Status and body of an answer, to be sealed.

@@ -52,6 +52,13 @@ pub struct Question<'a> {
     pub now: Timestamp,
 }
 
+impl Question<'_> {
+    /// Whether there is a request to be judged, with its statement and signature: a read and a deletion have none.
+    const fn has_body(&self) -> bool {
+        matches!(self.operation, Operation::Register | Operation::Update)
+    }
+}
+
 /// A decision with its reasons. There is no way to get the verdict without them.
 #[derive(Debug)]
 pub struct Decision {
@@ -140,7 +147,8 @@ pub fn decide(question: &Question<'_>, evidence: &Evidence) -> Decision {
         sector: &evidence.sector,
         now: question.now,
     };
-    let signed = match signed::verified(policy, question.request, evidence) {
+    let verified = if question.has_body() { signed::verified(policy, question.request, evidence) } else { Ok(None) };
+    let signed = match verified {
         Ok(signed) => signed,
         Err(signed::Refused { gate, outcome, detail }) => {
             // A statement that is refused anyway is told first: whoever signs again needs a new one too.
@@ -264,7 +272,7 @@ fn verified_statement<'e>(
     trace: &mut Trace,
 ) -> Result<Verified<'e>, Stop> {
     let policy = question.policy;
-    let Some(wanted) = policy.statement() else { return Ok(Verified::default()) };
+    let Some(wanted) = policy.statement().filter(|_| question.has_body()) else { return Ok(Verified::default()) };
     let present = policy.gate(Gate::StatementPresent);
     let token = match question.request.members.get("software_statement") {
         Some(Value::String(token)) => token,

@@ -23,6 +23,7 @@ pub mod decide;
 pub mod decode;
 pub mod discovery;
 pub mod gather;
+pub mod management;
 pub mod proxy;
 mod receive;
 mod record;

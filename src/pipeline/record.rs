@@ -54,7 +54,7 @@ pub(super) fn decided<'a>(
     let connection = &attempt.connection;
     Record {
         id: attempt.id,
-        event: Event::Dcr(Operation::Register),
+        event: Event::Dcr(attempt.operation),
         time: attempt.now,
         correlation: Correlation { interaction_id: Some(Text::new(&told.interaction)) },
         source: source(connection.remote),
@@ -65,7 +65,7 @@ pub(super) fn decided<'a>(
             client: connection.peer().map(|peer| certificate(peer, told.trusted(policy))),
         }),
         request: Some(Request {
-            method: Text::new("POST"),
+            method: Text::new(method(attempt.operation)),
             path: Text::path(&attempt.path),
             bytes: attempt.body.len(),
             sha256: (!attempt.body.is_empty()).then_some(attempt.body_digest),
@@ -111,6 +111,15 @@ pub(super) fn decided<'a>(
         }),
         configuration: attempt.snapshot.configuration,
         checks: &decision.trace,
+    }
+}
+
+const fn method(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Register => "POST",
+        Operation::Update => "PUT",
+        Operation::Read => "GET",
+        Operation::Delete => "DELETE",
     }
 }
 

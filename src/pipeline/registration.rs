@@ -32,7 +32,7 @@ use super::record::{self, Told};
 use super::routes::{Host, PolicyUse, RegistrationRoute, Route};
 use super::snapshot::{Recording, Snapshot};
 use super::{carry_out, gather};
-use crate::audit::{Admission, Event, RefuseError};
+use crate::audit::{Admission, Ending, Event, RefuseError, Text};
 use crate::model::claim::{Claim, ClaimKind};
 use crate::model::digest::Digest;
 use crate::model::facts::Operation;
@@ -53,10 +53,13 @@ pub(super) struct Attempt {
     pub(super) connection: Arc<Connection>,
     pub(super) headers: HeaderMap,
     pub(super) caller: Caller,
+    /// The client that is to be managed.
+    pub(super) client_id: Option<String>,
     pub(super) path: Box<str>,
     pub(super) body: Bytes,
     pub(super) correlation: Correlation,
     pub(super) id: DecisionId,
+    pub(super) operation: Operation,
     /// The one time of the decision: when the body was complete.
     pub(super) now: Timestamp,
     /// Monotonic, for the duration.
@@ -75,12 +78,7 @@ pub async fn register(
     correlation: impl FnOnce(&HeaderMap) -> Correlation,
 ) -> Response<Body> {
     let (mut parts, mut body) = request.into_parts();
-    // However it is printed, a token does not show.
-    parts
-        .headers
-        .iter_mut()
-        .filter(|(name, _)| *name == AUTHORIZATION)
-        .for_each(|(_, value)| value.set_sensitive(true));
+    conceal(&mut parts.headers);
     let arrived = snapshot.clock.now();
     let id = DecisionId::new(arrived, random());
     let correlation = Correlation { decision: Some(id), ..correlation(&parts.headers) };
@@ -100,10 +98,12 @@ pub async fn register(
         connection: Arc::clone(connection),
         headers: parts.headers,
         caller,
+        client_id: None,
         path: parts.uri.path().into(),
         body: Bytes::new(),
         correlation,
         id,
+        operation: Operation::Register,
         now: arrived,
         began: Instant::now(),
         body_digest: Digest::of(b""),
@@ -147,6 +147,11 @@ pub async fn record_cut(snapshot: &Snapshot, remote: SocketAddr, listener: &str,
     if let Err(error @ RefuseError::Store(_)) = recording.ledger.refuse(Standing::Stranger, &record, &ending).await {
         tracing::error!(%error, "a refused handshake is not on record");
     }
+}
+
+/// However it is printed, a token does not show.
+pub(super) fn conceal(headers: &mut HeaderMap) {
+    headers.iter_mut().filter(|(name, _)| *name == AUTHORIZATION).for_each(|(_, value)| value.set_sensitive(true));
 }
 
 /// A fresh interaction id (RFC 9562 §5.4).
@@ -264,7 +269,7 @@ impl Attempt {
     }
 
     /// Records a refusal, then tells it. What cannot be recorded is not told as a verdict.
-    async fn refuse(
+    pub(super) async fn refuse(
         &self,
         policy: &PolicyUse,
         standing: Standing,
@@ -275,6 +280,7 @@ impl Attempt {
         let (status, error) = refusal.status_and_error();
         let record = record::decided(self, &told, policy, decision);
         let ending = record::rejected(self.began.elapsed(), Some((status.as_u16(), error.as_str())));
+        let ending = Ending { client_id: self.client_id.as_deref().map(Text::new), ..ending };
         match self.recording.ledger.refuse(standing, &record, &ending).await {
             Ok(()) => self.told(refusal),
             Err(RefuseError::RateLimited) => Refusal::TooMany.answer(self.correlation),
@@ -283,7 +289,7 @@ impl Attempt {
     }
 
     /// The answer to a recorded refusal, and its line in the log.
-    fn told(&self, refusal: &Refusal<'_>) -> Response<Body> {
+    pub(super) fn told(&self, refusal: &Refusal<'_>) -> Response<Body> {
         let (status, error) = refusal.status_and_error();
         let rules: Vec<&str> = match refusal {
             Refusal::Decided(trace) => trace.failures().map(|step| &*step.rule.id).collect(),
@@ -292,7 +298,7 @@ impl Attempt {
         };
         tracing::info!(
             decision_id = %self.id,
-            event = Event::Dcr(Operation::Register).as_str(),
+            event = Event::Dcr(self.operation).as_str(),
             status = status.as_u16(),
             error = error.as_str(),
             ?rules,
@@ -312,18 +318,18 @@ impl Attempt {
 }
 
 /// The status of a refusal where this claim is taken, for the record of it.
-fn status_code(claim: &Claim) -> u16 {
+pub(super) fn status_code(claim: &Claim) -> u16 {
     let passes = claim.kind == ClaimKind::Quota && claim.expires.is_some();
     super::answer::status_where_taken(&claim.refusal.error, passes).as_u16()
 }
 
 /// Whole seconds, at least one: who comes back after them is not early.
-fn seconds_until(until: Timestamp, now: Timestamp) -> u32 {
+pub(super) fn seconds_until(until: Timestamp, now: Timestamp) -> u32 {
     u32::try_from(until.since(now).as_secs().saturating_add(1)).unwrap_or(u32::MAX)
 }
 
 /// Random bytes; ids only have to differ, so a failing generator is no reason to stop.
-fn random<const N: usize>() -> [u8; N] {
+pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     if aws_lc_rs::rand::fill(&mut bytes).is_err() {
         tracing::error!("the system's random generator failed");

@@ -15,11 +15,11 @@ use super::registration::Attempt;
 use super::routes::{PolicyUse, RegistrationRoute};
 use crate::audit::Outcome;
 use crate::bindings::{self, Registrant};
-use crate::model::binding::Binding;
+use crate::model::client_path;
 use crate::model::id::AuthorityName;
 use crate::model::json::{self, Limits};
 use crate::model::peer::Peer;
-use crate::store::Release;
+use crate::store::{BindingChange, Release};
 use crate::upstream::{Body, Reply};
 
 /// How an exchange with the identity server ended, before it is on disk.
@@ -32,12 +32,30 @@ pub(super) struct Ended {
     pub(super) answer: Response<Body>,
     /// The error that the caller is told, for the record.
     pub(super) error: Option<String>,
-    pub(super) binding: Option<Binding>,
+    /// The client, for the record.
+    pub(super) client_id: Option<String>,
+    pub(super) binding: Option<BindingChange>,
     /// The answer's bytes, kept for a repetition where the result is known.
     pub(super) keep: Option<(StatusCode, Bytes)>,
 }
 
 impl Ended {
+    /// Nothing left, so that everything is free again.
+    pub(super) fn unsent(attempt: &Attempt, refusal: &Refusal<'_>) -> Self {
+        Self { outcome: Outcome::NotSent, release: Release::All, ..Self::refusal(attempt, refusal) }
+    }
+
+    /// The identity server said no: slot and quota are free again, what was used once stays used.
+    pub(super) fn refused_upstream(attempt: &Attempt, status: StatusCode, refusal: &Refusal<'_>) -> Self {
+        Self {
+            outcome: Outcome::RefusedUpstream,
+            release: Release::SlotAndQuota,
+            upstream_status: Some(status.as_u16()),
+            forwarded: true,
+            ..Self::refusal(attempt, refusal)
+        }
+    }
+
     pub(super) fn refusal(attempt: &Attempt, refusal: &Refusal<'_>) -> Self {
         let (_, error) = refusal.status_and_error();
         Self {
@@ -47,6 +65,7 @@ impl Ended {
             forwarded: false,
             answer: refusal.answer(attempt.correlation),
             error: Some(error.to_string()),
+            client_id: attempt.client_id.clone(),
             binding: None,
             keep: None,
         }
@@ -55,7 +74,7 @@ impl Ended {
 
 /// Whose client it becomes: the holder of the client certificate or, where none was shown, of the certificate that
 /// signed the statement. `None`: whoever has the registration access token.
-fn owner<'a>(
+pub(super) fn owner<'a>(
     attempt: &'a Attempt,
     policy: &PolicyUse,
     decision: &'a Decision,
@@ -100,7 +119,8 @@ pub(super) fn interpret(
             };
             match bindings::from_answer(&members, &registrant, &attempt.recording.keeping()) {
                 Ok(binding) => {
-                    rewrite(&mut members, attempt, &binding.client_id);
+                    complete(&mut members, policy, metadata);
+                    rewrite(&mut members, attempt, settings, &binding.client_id);
                     let body = Bytes::from(serde_json::to_vec(&members).unwrap_or_default());
                     Ended {
                         outcome: Outcome::Admitted,
@@ -109,7 +129,8 @@ pub(super) fn interpret(
                         forwarded: true,
                         answer: packed(reply.status, body.clone()),
                         error: None,
-                        binding: Some(binding),
+                        client_id: Some(binding.client_id.clone()),
+                        binding: Some(BindingChange::Registered(Box::new(binding))),
                         keep: Some((reply.status, body)),
                     }
                 }
@@ -135,6 +156,7 @@ pub(super) fn interpret(
                 forwarded: true,
                 answer: packed(StatusCode::BAD_REQUEST, body),
                 error: error.map(str::to_owned),
+                client_id: None,
                 binding: None,
                 keep: None,
             }
@@ -155,7 +177,7 @@ pub(super) fn interpret(
 }
 
 /// An answer that does not say whether a client was made: claims stay taken.
-fn bad_answer(attempt: &Attempt, upstream_status: Option<u16>, why: &str) -> Ended {
+pub(super) fn bad_answer(attempt: &Attempt, upstream_status: Option<u16>, why: &str) -> Ended {
     tracing::warn!(decision_id = %attempt.id, why, "the identity server's answer is no registration answer");
     Ended {
         outcome: Outcome::Unknown,
@@ -167,7 +189,7 @@ fn bad_answer(attempt: &Attempt, upstream_status: Option<u16>, why: &str) -> End
 }
 
 /// The identity server's error code if it is one of RFC 7591, under our words: its text may hold anything.
-fn refused_body(attempt: &Attempt, error: Option<&str>) -> Bytes {
+pub(super) fn refused_body(attempt: &Attempt, error: Option<&str>) -> Bytes {
     const KNOWN: &[&str] = &[
         "invalid_redirect_uri",
         "invalid_client_metadata",
@@ -189,7 +211,7 @@ fn refused_body(attempt: &Attempt, error: Option<&str>) -> Bytes {
 }
 
 /// Seconds that the identity server asks to wait; a date or nonsense counts as a minute.
-fn retry_after(headers: &HeaderMap) -> u32 {
+pub(super) fn retry_after(headers: &HeaderMap) -> u32 {
     headers
         .get(http::header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
@@ -198,27 +220,28 @@ fn retry_after(headers: &HeaderMap) -> u32 {
         .unwrap_or(60)
 }
 
-/// `registration_client_uri` has to lead back through us (RFC 7592 §3): our base, our path, the client's id.
-fn rewrite(members: &mut Map<String, Value>, attempt: &Attempt, client_id: &str) {
-    if members.contains_key("registration_client_uri") {
-        let base = attempt.host.public_base.as_str();
-        let path = attempt.route.path.trim_end_matches('/');
-        let uri = format!("{base}{path}/{}", encode_segment(client_id));
-        members.insert("registration_client_uri".to_owned(), Value::String(uri));
+/// What the regime wants back though an identity server may drop it: the statement as it was sent and what was said
+/// of the client (RFC 7591 §3.2.1, which has all registered metadata returned).
+pub(super) fn complete(members: &mut Map<String, Value>, policy: &PolicyUse, metadata: &Map<String, Value>) {
+    for name in policy.policy.returned() {
+        if let Some(value) = metadata.get(name)
+            && members.get(name).is_none_or(Value::is_null)
+        {
+            members.insert(name.to_owned(), value.clone());
+        }
     }
 }
 
-/// A path segment of any text (RFC 3986 §2.1): what is not unreserved is encoded.
-fn encode_segment(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
+/// `registration_client_uri` has to lead back through us (RFC 7592 §3): our base, our path, the client's id.
+fn rewrite(members: &mut Map<String, Value>, attempt: &Attempt, settings: &RegistrationRoute, client_id: &str) {
+    if members.contains_key("registration_client_uri") {
+        let base = attempt.host.public_base.as_str();
+        let path = match &settings.managed_at {
+            Some(managed_at) => managed_at.of(client_id),
+            None => format!("{}/{}", attempt.route.path.trim_end_matches('/'), client_path::encode(client_id)),
+        };
+        members.insert("registration_client_uri".to_owned(), Value::String(format!("{base}{path}")));
     }
-    encoded
 }
 
 /// A JSON answer of this status; no header of the identity server's travels on.
@@ -230,14 +253,5 @@ pub(super) fn packed(status: StatusCode, body: Bytes) -> Response<Body> {
 }
 
 /// Answers are read as strictly as requests, with room for what a server adds.
-const ANSWER: Limits = Limits { bytes: 256 * 1024, depth: 16, items: 2000, nodes: 20_000, string: 64 * 1024 };
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_client_id_is_one_segment() {
-        assert_eq!(encode_segment("3pBk/w 17\u{e9}"), "3pBk%2Fw%2017%C3%A9");
-    }
-}
+pub(super) const ANSWER: Limits =
+    Limits { bytes: 256 * 1024, depth: 16, items: 2000, nodes: 20_000, string: 64 * 1024 };

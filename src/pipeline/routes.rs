@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use http::Method;
 use http::uri::PathAndQuery;
 
 use super::discovery::DiscoveryRoute;
@@ -13,7 +14,10 @@ use super::tally::Tally;
 use super::token::TokenRule;
 use crate::headers::cors::Cors;
 use crate::headers::forwarded::PublicBase;
+use crate::model::binding::Binding;
+use crate::model::client_path::ClientPath;
 use crate::model::id::AuthorityName;
+use crate::model::path;
 use crate::model::peer::Judgement;
 use crate::model::route_path::PathPattern;
 use crate::oauth::Credential;
@@ -39,6 +43,9 @@ pub struct Host {
     /// What the handshake must have asked for on this host, where configured.
     pub client_auth: Option<ClientAuth>,
 }
+
+/// RFC 7592 §2.
+const MANAGES: [Method; 3] = [Method::GET, Method::PUT, Method::DELETE];
 
 /// Highest rank first.
 #[derive(Debug, Default)]
@@ -66,10 +73,22 @@ impl Route {
         if let RouteKind::Discovery(settings) = &self.kind { Some(settings) } else { None }
     }
 
+    /// Its settings, if it manages clients.
+    pub fn management(&self) -> Option<&ManagementRoute> {
+        if let RouteKind::Management(settings) = &self.kind { Some(settings) } else { None }
+    }
+
+    /// Whether every reader understands this path alike; on a route that names clients in its path, but for a slash
+    /// within the client's id.
+    pub fn is_plain(&self, path: &str) -> bool {
+        self.management().map_or_else(|| path::check(path).is_ok(), |settings| settings.client.check(path).is_ok())
+    }
+
     /// The identity server that it leads to.
     pub fn upstream(&self) -> Option<&Upstream> {
         match &self.kind {
             RouteKind::Proxy(proxy) => Some(&proxy.upstream),
+            RouteKind::Management(settings) => Some(&settings.upstream),
             _ => self.target().map(|(upstream, _)| upstream),
         }
     }
@@ -79,7 +98,7 @@ impl Route {
         match &self.kind {
             RouteKind::Registration(settings) => Some((&settings.upstream, &settings.to)),
             RouteKind::Discovery(settings) => Some((&settings.upstream, &settings.to)),
-            RouteKind::Proxy(_) | RouteKind::Deny => None,
+            RouteKind::Management(_) | RouteKind::Proxy(_) | RouteKind::Deny => None,
         }
     }
 }
@@ -91,6 +110,8 @@ pub enum RouteKind {
     Registration(Box<RegistrationRoute>),
     /// RFC 8414: fetched, rewritten, kept for a while.
     Discovery(Box<DiscoveryRoute>),
+    /// RFC 7592: the owner is proved, then as a registration.
+    Management(Box<ManagementRoute>),
     /// Streamed both ways.
     Proxy(ProxyRoute),
     /// 404, on purpose.
@@ -103,6 +124,7 @@ impl RouteKind {
         match self {
             Self::Registration(_) => "POST",
             Self::Discovery(_) => "GET, HEAD",
+            Self::Management(_) => "GET, PUT, DELETE",
             Self::Proxy(_) => "GET, HEAD, POST, PUT, PATCH, DELETE",
             Self::Deny => "",
         }
@@ -124,6 +146,35 @@ pub struct RegistrationRoute {
     pub policies: Vec<PolicyUse>,
     /// Largest body, in bytes.
     pub body_bytes: usize,
+    /// Where the clients that it registers are managed: path and query here. `None`: nowhere.
+    pub managed_at: Option<ClientPath>,
+}
+
+/// A route of kind `management`.
+#[derive(Debug)]
+pub struct ManagementRoute {
+    /// Where admitted requests go.
+    pub upstream: Arc<Upstream>,
+    /// Where requests name the client.
+    pub client: ClientPath,
+    /// The path of a client there.
+    pub to: ClientPath,
+    /// Every policy that registers clients of the upstream: the one of the binding judges.
+    pub policies: Vec<PolicyUse>,
+    /// Largest body, in bytes.
+    pub body_bytes: usize,
+}
+
+impl ManagementRoute {
+    /// The policy under which a client was registered. One that is used in several ways is used as for the authority
+    /// that vouched for the client.
+    pub fn policy_of(&self, binding: &Binding) -> Option<&PolicyUse> {
+        let mut same = self.policies.iter().filter(|policy| **policy.policy.id() == *binding.policy);
+        let fits = |policy: &&PolicyUse| {
+            binding.authority.as_ref().is_none_or(|authority| policy.authorities.contains(authority))
+        };
+        same.clone().find(fits).or_else(|| same.next())
+    }
 }
 
 /// What of tokens reaches the identity server with a registration.
@@ -147,7 +198,7 @@ pub struct Choice {
 }
 
 /// A policy as a deployment uses it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PolicyUse {
     /// The compiled policy.
     pub policy: Arc<Policy>,
@@ -198,6 +249,7 @@ impl Routes {
     /// Every policy in use, each once.
     pub fn policies(&self) -> Vec<Arc<Policy>> {
         let mut found: Vec<Arc<Policy>> = Vec::new();
+        // Management uses no others than those that register.
         for policy in self.all().filter_map(|route| route.registration()).flat_map(|route| &route.policies) {
             if !found.iter().any(|known| Arc::ptr_eq(known, &policy.policy)) {
                 found.push(Arc::clone(&policy.policy));
@@ -236,18 +288,29 @@ impl Routes {
         self.hosts.get(name)
     }
 
-    /// The route of a path that passed `model::path::check`.
-    pub fn find(&self, listener: &str, host: &str, path: &str) -> Option<&Arc<Route>> {
-        self.tables.get(listener)?.get(host)?.find(path)
+    /// The route of a path and method; whether the path [is plain](Route::is_plain) is still to be asked.
+    pub fn find(&self, listener: &str, host: &str, path: &str, method: &Method) -> Option<&Arc<Route>> {
+        self.tables.get(listener)?.get(host)?.find(path, method)
     }
 }
 
 impl Table {
-    fn find(&self, path: &str) -> Option<&Arc<Route>> {
+    fn find(&self, path: &str, method: &Method) -> Option<&Arc<Route>> {
         // `/register/` is `/register`: judged like it, never let past it.
         let trimmed = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
-        let mut routes = self.0.iter();
-        routes.find(|(pattern, _)| pattern.matches(path) || pattern.matches(trimmed)).map(|(_, route)| route)
+        let mut routes = self.0.iter().filter(|(pattern, _)| pattern.matches(path) || pattern.matches(trimmed));
+        let (pattern, first) = routes.next()?;
+        // Of registration and management on one path the method decides.
+        let takes = |route: &Route| match route.kind {
+            RouteKind::Registration(_) => *method == Method::POST,
+            RouteKind::Management(_) => MANAGES.contains(method),
+            RouteKind::Discovery(_) | RouteKind::Proxy(_) | RouteKind::Deny => true,
+        };
+        if takes(first) {
+            return Some(first);
+        }
+        let mut twins = routes.take_while(|(other, _)| other == pattern);
+        Some(twins.find(|(_, route)| takes(route)).map_or(first, |(_, route)| route))
     }
 }
 
@@ -256,7 +319,7 @@ mod tests {
     use super::*;
 
     fn label<'r>(routes: &'r Routes, host: &str, path: &str) -> Option<&'r str> {
-        routes.find("public", host, path).map(|route| &*route.path)
+        routes.find("public", host, path, &Method::POST).map(|route| &*route.path)
     }
 
     #[test]
@@ -275,6 +338,6 @@ mod tests {
         assert_eq!(label(&routes, "x", "/ab"), Some("x/*"));
         assert_eq!(label(&routes, "x", "/other"), Some("x/*"));
         assert_eq!(label(&routes, "x", "/"), Some("x/*"));
-        assert_eq!(routes.find("private", "x", "/register").map(|route| &*route.path), None);
+        assert_eq!(routes.find("private", "x", "/register", &Method::POST).map(|route| &*route.path), None);
     }
 }

@@ -183,7 +183,7 @@ async fn told(
 }
 
 /// The token of the one Authorization header, which has exactly the form of RFC 6750 §2.1; `None` without a header.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, &'static str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, &'static str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

@@ -211,6 +211,13 @@ impl Policy {
         ids
     }
 
+    /// Members that an answer has to hold where the request held them, whether the identity server keeps them or not:
+    /// the statement, the scope, and what the statement says of the client.
+    pub fn returned(&self) -> impl Iterator<Item = &str> {
+        let said = self.forward.from_statement.iter().map(|(name, _)| *name);
+        ["software_statement", "scope", "software_id", "software_version"].into_iter().chain(said)
+    }
+
     /// A claim of a verified statement that is a text, under whichever of its spellings it has (`[aliases.statement]`).
     pub fn claim<'s>(&self, claims: &'s Map<String, Value>, name: &str) -> Option<&'s str> {
         self.aliases.claim(claims, name)
@@ -240,7 +247,11 @@ impl Policy {
         let request = self.aliases.request(facts.request);
         let statement = facts.statement.map(|statement| self.aliases.statement(statement));
         let facts = Facts { request: &request, statement: statement.as_deref(), ..*facts };
-        let metadata = self.forward.merge(&self.library, &facts);
+        // A read and a deletion have no members (RFC 7592 §2.1, §2.3).
+        let metadata = match facts.operation {
+            Operation::Register | Operation::Update => self.forward.merge(&self.library, &facts),
+            Operation::Read | Operation::Delete => Map::new(),
+        };
         Seen { request, statement, metadata }
     }
 

@@ -90,6 +90,12 @@ to = "/reg"
 policy = "open-finance-brasil"
 
 [[routes]]
+path = "/register/{{client_id}}"
+kind = "management"
+upstream = "identity-server"
+to = "/reg/{{client_id}}"
+
+[[routes]]
 path = "/.well-known/*"
 kind = "proxy"
 upstream = "identity-server"

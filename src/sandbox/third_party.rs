@@ -221,6 +221,17 @@ pub fn registration(body: impl Into<Bytes>) -> Request<Bytes> {
     request
 }
 
+/// A request about a client, with its registration access token (RFC 7592 §2).
+pub fn management(method: Method, path: &str, token: &str, body: impl Into<Bytes>) -> Request<Bytes> {
+    let mut request = registration(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = Uri::try_from(path).unwrap_or_default();
+    if let Ok(value) = HeaderValue::try_from(format!("Bearer {token}")) {
+        request.headers_mut().insert(header::AUTHORIZATION, value);
+    }
+    request
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;

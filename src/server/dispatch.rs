@@ -14,7 +14,7 @@ use crate::pipeline::answer::{Correlation, INTERACTION_ID, Refusal};
 use crate::pipeline::connection::Connection;
 use crate::pipeline::routes::{Host, Route, RouteKind};
 use crate::pipeline::snapshot::Snapshot;
-use crate::pipeline::{discovery, proxy, registration};
+use crate::pipeline::{discovery, management, proxy, registration};
 use crate::tls::RefusedInHandshake;
 use crate::upstream::Body;
 
@@ -32,18 +32,18 @@ pub(super) async fn dispatch(
     let Some(host) = host_of(&request) else {
         return closing(refuse(Refusal::Ambiguous));
     };
-    if path::check(request.uri().path()).is_err() {
-        return refuse(Refusal::Path);
-    }
     let Some(known) = snapshot.routes.host(&host).cloned() else { return refuse(Refusal::NotFound) };
     // A host that says nothing wants what its listener does, whatever host the handshake was made for.
     let of_listener = || shared.plans.load().get(&*connection.listener).map(|plan| plan.tls.client_auth);
     if known.client_auth.or_else(of_listener).is_some_and(|wanted| wanted != connection.client_auth) {
         return refuse(Refusal::Misdirected);
     }
-    let Some(route) = snapshot.routes.find(&connection.listener, &host, request.uri().path()).cloned() else {
-        return refuse(Refusal::NotFound);
-    };
+    let path = request.uri().path();
+    let found = snapshot.routes.find(&connection.listener, &host, path, request.method()).cloned();
+    if !found.as_ref().map_or_else(|| path::check(path).is_ok(), |route| route.is_plain(path)) {
+        return refuse(Refusal::Path);
+    }
+    let Some(route) = found else { return refuse(Refusal::NotFound) };
     let Some(cors) = &route.cors else { return serve(&snapshot, &route, &known, connection, request).await };
     let asked = Asked::of(request.method(), request.headers());
     if asked.is_preflight() {
@@ -79,6 +79,7 @@ async fn serve(
         RouteKind::Discovery(target) => {
             discovery::tell(snapshot, target, host, connection, &request, correlation(request.headers())).await
         }
+        RouteKind::Management(_) => management::manage(snapshot, route, host, connection, request, correlation).await,
         RouteKind::Deny => Refusal::NotFound.answer(correlation(request.headers())),
     }
 }

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt as _, Limited};
 
 use super::body::Body;
 use super::connect::Upstream;
+use crate::bindings::Owned;
 use crate::store::Opened;
 
 /// Answers larger than this are an error: a registration answer holds metadata, a statement and a token.
@@ -29,6 +30,26 @@ impl GatedRequest {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         headers.remove(HOST);
         Self { method: Method::POST, target, headers, body }
+    }
+
+    /// GET of a client's configuration by its owner (RFC 7592 §2.1).
+    pub fn read(_owner: &Owned, target: PathAndQuery, headers: HeaderMap) -> Self {
+        Self::without_body(Method::GET, target, headers)
+    }
+
+    /// PUT of an admitted update by the owner of the client (RFC 7592 §2.2): `body` is what was judged.
+    pub fn update(_owner: &Owned, pass: &Opened, target: PathAndQuery, headers: HeaderMap, body: Bytes) -> Self {
+        Self { method: Method::PUT, ..Self::registration(pass, target, headers, body) }
+    }
+
+    /// DELETE of a client by its owner (RFC 7592 §2.3).
+    pub fn delete(_owner: &Owned, _pass: &Opened, target: PathAndQuery, headers: HeaderMap) -> Self {
+        Self::without_body(Method::DELETE, target, headers)
+    }
+
+    fn without_body(method: Method, target: PathAndQuery, mut headers: HeaderMap) -> Self {
+        headers.remove(HOST);
+        Self { method, target, headers, body: Bytes::new() }
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) const ARROWS: &[(&str, &str)] = &[
     ("policy", "checks"),
     ("headers", "policy"),
     ("headers", "checks"),
+    ("upstream", "bindings"),
     ("cli", "sandbox"),
     ("cli", "server"),
     ("cli", "config"),

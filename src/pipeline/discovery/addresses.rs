@@ -1,5 +1,6 @@
 //! Where a URL of the identity server leads, and what it is called from outside.
 
+use http::Method;
 use url::{Host as UrlHost, Url};
 
 use super::DiscoveryRoute;
@@ -132,7 +133,7 @@ impl<'a> Addresses<'a> {
             if let Some(route) = routes.of_host(listener, &host.name).find(leads) {
                 return Some(route.path.to_string());
             }
-            match &routes.find(listener, &host.name, path)?.kind {
+            match &routes.find(listener, &host.name, path, &Method::POST)?.kind {
                 RouteKind::Proxy(proxy) if proxy.upstream.is_same_server(server) && proxy.public.admits(path) => {
                     Some(path.to_owned())
                 }

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
-use super::Behaviour;
+use super::{Behaviour, Manners};
 use crate::model::digest::Digest;
 use crate::model::time::Clock;
 use crate::sandbox::wire::{self, Answer};
@@ -25,6 +25,7 @@ pub(super) struct Desk {
     /// How many `requests` there are.
     pub(super) arrived: watch::Sender<usize>,
     pub(super) behaviour: watch::Sender<Behaviour>,
+    pub(super) manners: Mutex<Manners>,
 }
 
 impl Answer for Desk {
@@ -61,6 +62,7 @@ impl Desk {
             requests: Mutex::default(),
             arrived: watch::Sender::default(),
             behaviour: watch::Sender::default(),
+            manners: Mutex::default(),
         }
     }
 
@@ -93,7 +95,12 @@ impl Desk {
         let uri = format!("{}{REGISTRATION}/{client_id}", base(headers));
         client.insert("client_id".to_owned(), client_id.as_str().into());
         client.insert("client_id_issued_at".to_owned(), self.clock.now().unix_seconds().into());
-        client.insert("registration_access_token".to_owned(), access_token.into());
+        let manners = *lock(&self.manners);
+        client.retain(|name, _| !manners.forgets.contains(&name.as_str()));
+        client.insert(ACCESS_TOKEN.to_owned(), access_token.into());
+        if let Some(seconds) = manners.expires_in {
+            client.insert("registration_access_token_expires_in".to_owned(), seconds.into());
+        }
         client.insert("registration_client_uri".to_owned(), uri.into());
         lock(&self.clients).insert(client_id, client.clone());
         let mut answer = wire::json(StatusCode::CREATED, &Value::Object(client));
@@ -103,30 +110,25 @@ impl Desk {
         answer
     }
 
-    /// RFC 7592 §2. The token is not rotated; a deleted or unknown client is 401.
+    /// RFC 7592 §2. A deleted or unknown client is 401. As some servers do, it destroys a token that is used on
+    /// another client.
     fn manage(&self, method: &Method, client_id: &str, request: &Request<Bytes>) -> Response<Bytes> {
         let mut clients = lock(&self.clients);
         let presented = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let presented = presented.and_then(|value| value.strip_prefix("Bearer "));
-        let Some(client) = clients.get_mut(client_id).filter(|client| {
-            presented.is_some() && client.get("registration_access_token").and_then(Value::as_str) == presented
-        }) else {
-            return refusal(StatusCode::UNAUTHORIZED, "invalid_token", "invalid token provided");
+        let unknown = refusal(StatusCode::UNAUTHORIZED, "invalid_token", "invalid token provided");
+        let Some(presented) = presented else { return unknown };
+        let is_its = |client: &Map<String, Value>| client.get(ACCESS_TOKEN).and_then(Value::as_str) == Some(presented);
+        let Some(client) = clients.get_mut(client_id).filter(|client| is_its(client)) else {
+            for other in clients.values_mut().filter(|client| is_its(client)) {
+                other.remove(ACCESS_TOKEN);
+            }
+            return unknown;
         };
         match *method {
             Method::GET => wire::json(StatusCode::OK, &Value::Object(client.clone())),
             Method::PUT => match metadata(request) {
-                Ok(mut changed) => {
-                    for kept in
-                        ["client_id", "client_id_issued_at", "registration_access_token", "registration_client_uri"]
-                    {
-                        if let Some(value) = client.remove(kept) {
-                            changed.insert(kept.to_owned(), value);
-                        }
-                    }
-                    *client = changed;
-                    wire::json(StatusCode::OK, &Value::Object(client.clone()))
-                }
+                Ok(changed) => self.update(client, changed),
                 Err(why) => refusal(StatusCode::BAD_REQUEST, "invalid_request", why),
             },
             Method::DELETE => {
@@ -135,6 +137,34 @@ impl Desk {
             }
             _ => wire::plain(StatusCode::NOT_FOUND, "text/plain", "Not Found"),
         }
+    }
+
+    /// RFC 7592 §2.2: the members take the place of all before.
+    fn update(&self, client: &mut Map<String, Value>, mut changed: Map<String, Value>) -> Response<Bytes> {
+        let issued =
+            ["registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"];
+        if let Some(member) = issued.iter().find(|member| changed.contains_key(**member)) {
+            let why = format!("request MUST NOT include the {member} field");
+            return refusal(StatusCode::BAD_REQUEST, "invalid_request", &why);
+        }
+        if changed.get("client_id") != client.get("client_id") {
+            let why = "provided client_id does not match the authenticated client's one";
+            return refusal(StatusCode::BAD_REQUEST, "invalid_request", why);
+        }
+        let manners = *lock(&self.manners);
+        changed.retain(|name, _| !manners.forgets.contains(&name.as_str()));
+        for kept in ["client_id_issued_at", ACCESS_TOKEN, "registration_client_uri"] {
+            if let Some(value) = client.remove(kept) {
+                changed.insert(kept.to_owned(), value);
+            }
+        }
+        if manners.rotates
+            && let Some(token) = secret()
+        {
+            changed.insert(ACCESS_TOKEN.to_owned(), token.into());
+        }
+        *client = changed;
+        wire::json(StatusCode::OK, &Value::Object(client.clone()))
     }
 }
 
@@ -219,6 +249,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// RFC 7592 §3.
+const ACCESS_TOKEN: &str = "registration_access_token";
 /// Where clients are registered.
 pub(super) const REGISTRATION: &str = "/reg";
 /// Where the server describes itself.

@@ -70,10 +70,26 @@ impl IdentityServer {
         self.requests().into_iter().filter(is_registration).filter(names_it).collect()
     }
 
+    /// Changes how it manages clients from now on.
+    pub fn manners(&self, manners: Manners) {
+        *self.desk.manners.lock().unwrap_or_else(PoisonError::into_inner) = manners;
+    }
+
     /// Changes what it does with requests from now on, also with those that it holds.
     pub fn behave(&self, behaviour: Behaviour) {
         self.desk.behaviour.send_replace(behaviour);
     }
+}
+
+/// How the identity server manages clients; servers differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manners {
+    /// Gives a new registration access token with every update (RFC 7592 §3).
+    pub rotates: bool,
+    /// Members that it neither keeps nor tells.
+    pub forgets: &'static [&'static str],
+    /// Registration access tokens are said to expire after so many seconds.
+    pub expires_in: Option<u64>,
 }
 
 /// What the identity server does with requests. All are recorded.
@@ -171,11 +187,38 @@ mod tests {
         };
         assert_eq!(ask(&server, forwarded("GET", &path, "")).await.0, StatusCode::UNAUTHORIZED);
         assert_eq!(ask(&server, with_token("GET", "")).await, (StatusCode::OK, client.clone()));
-        let (status, changed) = ask(&server, with_token("PUT", r#"{"client_name":"new"}"#)).await;
+        let update = json!({"client_name": "new", "client_id": client["client_id"]}).to_string();
+        let (status, changed) = ask(&server, with_token("PUT", &update)).await;
         assert_eq!((status, &changed["client_name"]), (StatusCode::OK, &json!("new")));
         assert_eq!(changed["registration_access_token"], client["registration_access_token"]);
-        assert_eq!(ask(&server, with_token("DELETE", "")).await.0, StatusCode::NO_CONTENT);
+        for refused in [r#"{"client_name":"x"}"#, r#"{"registration_access_token":"x"}"#] {
+            assert_eq!(ask(&server, with_token("PUT", refused)).await.0, StatusCode::BAD_REQUEST);
+        }
+        server.manners(Manners { rotates: true, ..Manners::default() });
+        let (_, rotated) = ask(&server, with_token("PUT", &update)).await;
+        assert_ne!(rotated["registration_access_token"], client["registration_access_token"]);
         assert_eq!(ask(&server, with_token("GET", "")).await.0, StatusCode::UNAUTHORIZED);
+        let bearer = format!("Bearer {}", rotated["registration_access_token"].as_str().unwrap());
+        let with_token = |method: &str, path: &str| {
+            let mut request = forwarded(method, path, "");
+            request.headers_mut().insert("authorization", bearer.parse().unwrap());
+            request
+        };
+        assert_eq!(ask(&server, with_token("DELETE", &path)).await.0, StatusCode::NO_CONTENT);
+        assert_eq!(ask(&server, with_token("GET", &path)).await.0, StatusCode::UNAUTHORIZED);
+    }
+
+    #[tokio::test]
+    async fn a_token_on_another_client_is_lost_to_its_owner() {
+        let server = server().await;
+        let (_, own) = ask(&server, forwarded("POST", "/reg", "{}")).await;
+        let bearer = format!("Bearer {}", own["registration_access_token"].as_str().unwrap());
+        let own = format!("/reg/{}", own["client_id"].as_str().unwrap());
+        for (path, status) in [(own.as_str(), 200), ("/reg/another", 401), (own.as_str(), 401)] {
+            let mut request = forwarded("GET", path, "");
+            request.headers_mut().insert("authorization", bearer.parse().unwrap());
+            assert_eq!(ask(&server, request).await.0, status);
+        }
     }
 
     #[tokio::test]
