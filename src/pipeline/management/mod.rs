@@ -267,7 +267,8 @@ fn standing(attempt: &Attempt, settings: &ManagementRoute) -> Standing {
 }
 
 /// Refuses whoever is not the owner, in the same words whatever is wrong.
-async fn refuse_stranger(attempt: &Attempt, settings: &ManagementRoute, decision: Decision) -> Response<Body> {
+async fn refuse_stranger(attempt: &Attempt, settings: &ManagementRoute, trace: Trace) -> Response<Body> {
+    let decision = Decision::refused(trace);
     let Some(policy) = settings.policies.first() else { return Refusal::NotFound.answer(attempt.correlation) };
     let refusal = Refusal::Decided(&decision.trace);
     attempt.refuse(policy, standing(attempt, settings), &decision, &refusal).await

@@ -38,7 +38,7 @@ fn rule(id: &str, message: &str, hint: &str) -> Arc<Rule> {
 }
 
 /// Proves the owner, here and without anybody's help.
-pub(super) fn prove(management: &Management, policy: &PolicyUse, binding: Arc<Binding>) -> Result<Owned, Decision> {
+pub(super) fn prove(management: &Management, policy: &PolicyUse, binding: Arc<Binding>) -> Result<Owned, Trace> {
     let attempt = &management.attempt;
     let told = Told::new(attempt);
     let claimant = Claimant {
@@ -54,19 +54,19 @@ pub(super) fn prove(management: &Management, policy: &PolicyUse, binding: Arc<Bi
 }
 
 /// No client of that id is known.
-pub(super) fn unknown() -> Decision {
+pub(super) fn unknown() -> Trace {
     refused("no client of this id was registered here")
 }
 
 /// Refused for a reason that the audit alone is told.
-pub(super) fn refused(why: &str) -> Decision {
+pub(super) fn refused(why: &str) -> Trace {
     failed(&OWNED, why)
 }
 
-fn failed(rule: &Arc<Rule>, why: &str) -> Decision {
+fn failed(rule: &Arc<Rule>, why: &str) -> Trace {
     let mut trace = Trace::new();
     trace.push(rule, Outcome::Fail, Some(why.into()));
-    Decision::refused(trace)
+    trace
 }
 
 /// Notes that the owner was proved, and who it is where the request says nothing of it.
