@@ -106,7 +106,7 @@ mod tests {
     fn what_it_does_not_do_is_refused() {
         for (more, expected) in [
             ("policy = \"scheme\"\n", "31: `policy` has no meaning on a management route"),
-            ("forward_token = true\n", "31: `forward_token` has no meaning on a management route"),
+            ("token_to_upstream = \"drop\"\n", "31: `token_to_upstream` has no meaning on a management route"),
         ] {
             assert_eq!(route("/register/{client_id}", &format!("{TO}{more}")), [expected]);
         }

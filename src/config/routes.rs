@@ -168,7 +168,11 @@ fn route(
         }
         Some(Kind::Management) => {
             foreign("management", &section, OF_DISCOVERY);
-            foreign("management", &section, &["policy", "policies", "initial_access_token", "tokens", "forward_token"]);
+            foreign(
+                "management",
+                &section,
+                &["policy", "policies", "initial_access_token", "tokens", "token_to_upstream"],
+            );
             foreign("management", &section, &["upgrade"]);
             path.as_ref()
                 .and_then(|path| management::management(&section, path, from, limits))
