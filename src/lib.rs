@@ -41,7 +41,7 @@
 //! | [`model`] | the words of the field as types | opens a socket or a file |
 //! | [`checks`], [`policy`], [`headers`] | pure rules over facts | wait, read a clock, know HTTP status |
 //! | [`net`] | one bounded GET or POST | follows a redirect or an ambient proxy |
-//! | [`store`] | whole operations on SQLite | knows what a record says |
+//! | [`store`] | whole operations on SQLite or PostgreSQL | knows what a record says |
 //! | [`tls`] | authorities, possession, server certificates | decides about a request |
 //! | [`jose`] | compact tokens, keys, key sets | fetches what a token names |
 //! | [`oauth`] | a client of authorization servers | takes silence for consent |

@@ -72,6 +72,8 @@ install() {
 
 provide() {
   debian cc=build-essential curl=curl openssl=openssl node=nodejs npm=npm
+  # Its programs are not on the PATH of Debian; the tests look where they are.
+  if ! has postgres && ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then debian postgres=postgresql; fi
   if ! has cargo; then echo "Rust is missing: https://rustup.rs" >&2; exit 3; fi
   if ! cargo fmt --version >/dev/null 2>&1; then rustup component add rustfmt; fi
   if ! cargo clippy --version >/dev/null 2>&1; then rustup component add clippy; fi

@@ -42,7 +42,7 @@ impl World {
         let path = folder.path().join("dcrgate.db");
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_435_200_000_000)));
         let settings = StoreSettings {
-            path: path.clone(),
+            database: path.as_path().into(),
             writer: "gate-1".to_owned(),
             reserve: 0,
             interrupted: super::interrupted,
@@ -81,7 +81,7 @@ impl World {
     }
 
     fn read(&self, seed: u8) -> Map<String, Value> {
-        view::join(&Reader::open(&self.path).unwrap().decision(self.id(seed)).unwrap().unwrap())
+        view::join(&Reader::open(self.path.as_path()).unwrap().decision(self.id(seed)).unwrap().unwrap())
     }
 
     fn admission<'a>(&self, record: &'a Record<'a>, claims: Vec<Claim>, request: u8) -> Admission<'a> {
@@ -96,7 +96,7 @@ impl World {
 
     async fn summaries(&self) -> Vec<Value> {
         self.ledger.shutdown(Duration::ZERO).await;
-        let entries = Reader::open(&self.path).unwrap().entries("gate-1", 1, 100).unwrap();
+        let entries = Reader::open(self.path.as_path()).unwrap().entries("gate-1", 1, 100).unwrap();
         let bodies = entries.into_iter().filter(|entry| entry.kind == "summary").map(|entry| entry.body);
         bodies.map(|body| serde_json::from_slice(&body).unwrap()).collect()
     }
@@ -216,7 +216,7 @@ async fn an_admitted_decision_is_joined_from_its_two_entries() {
     let conclusion =
         Conclusion { opened, event: record.event, ending: end, release: Release::Nothing, binding: None, answer: None };
     world.ledger.close(conclusion).await.unwrap();
-    let reader = Reader::open(&world.path).unwrap();
+    let reader = Reader::open(world.path.as_path()).unwrap();
     let joined = view::join(&reader.decision(record.id).unwrap().unwrap());
     for (path, value) in [
         ("code", "DCR010I"),
@@ -291,7 +291,7 @@ async fn strangers_beyond_the_rate_are_counted_in_a_summary() {
     // Whoever showed a trusted certificate is always recorded.
     world.ledger.refuse(Standing::Trusted, &world.record(9, &checks), &end).await.unwrap();
     let filter = Filter { outcome: None, since: None, limit: 100 };
-    assert_eq!(Reader::open(&world.path).unwrap().decisions(&filter).unwrap().len(), 3);
+    assert_eq!(Reader::open(world.path.as_path()).unwrap().decisions(&filter).unwrap().len(), 3);
     let summaries = world.summaries().await;
     assert_eq!(summaries.len(), 1);
     assert_eq!((&summaries[0]["refusals"], &summaries[0]["event"]), (&json!(3), &json!("strangers.refused")));

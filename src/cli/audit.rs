@@ -1,11 +1,10 @@
 //! `dcrgate audit list` and `dcrgate audit show`: the ledger, read beside a running server.
 //!
-//! The database is opened read-only: a server's lock is a file beside it, and
+//! The database is opened read-only. Of SQLite a server's lock is a file beside it, and
 //! WAL readers do not disturb the writer. Whoever reads needs the right to read
 //! the database and, while it is open, to write its `-shm` file.
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -16,7 +15,7 @@ use super::{Output, Status};
 use crate::audit::{Text, view};
 use crate::model::id::{DecisionId, InvalidDecisionId};
 use crate::model::time::{self, Timestamp};
-use crate::store::{Filter, Reader, StoreError};
+use crate::store::{Database, Filter, Reader, StoreError};
 
 /// Arguments of `audit list`.
 #[derive(Clone, Debug, clap::Args)]
@@ -72,7 +71,7 @@ pub enum AuditError {
 ///
 /// # Errors
 /// A filter that is none, a database that cannot be read, an output that cannot be written.
-pub fn list(args: &ListArgs, store: &Path, now: Timestamp, out: &mut dyn Write) -> Result<Status, AuditError> {
+pub fn list(args: &ListArgs, store: &Database, now: Timestamp, out: &mut dyn Write) -> Result<Status, AuditError> {
     let mut filter = Filter { outcome: None, since: None, limit: args.limit };
     let mut only = None;
     for text in &args.filters {
@@ -84,7 +83,7 @@ pub fn list(args: &ListArgs, store: &Path, now: Timestamp, out: &mut dyn Write) 
             _ => return Err(invalid()),
         }
     }
-    let reader = Reader::open(store)?;
+    let reader = Reader::open(store.clone())?;
     let found = match only {
         Some(id) => reader.decision(id)?.into_iter().collect(),
         None => reader.decisions(&filter)?,
@@ -101,11 +100,11 @@ pub fn list(args: &ListArgs, store: &Path, now: Timestamp, out: &mut dyn Write) 
 ///
 /// # Errors
 /// An id that is none, a database that cannot be read, an output that cannot be written.
-pub fn show(args: &ShowArgs, store: &Path, out: &mut dyn Write) -> Result<Status, AuditError> {
+pub fn show(args: &ShowArgs, store: &Database, out: &mut dyn Write) -> Result<Status, AuditError> {
     let id = DecisionId::parse(&args.id)?;
-    let Some(decision) = Reader::open(store)?.decision(id)? else {
+    let Some(decision) = Reader::open(store.clone())?.decision(id)? else {
         if args.output == Output::Text {
-            writeln!(out, "no decision {id} in {}", store.display())?;
+            writeln!(out, "no decision {id} in {store}")?;
         }
         return Ok(Status::Bad);
     };
@@ -239,7 +238,8 @@ mod tests {
     async fn world() -> (tempfile::TempDir, Store, Vec<DecisionId>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dcrgate.db");
-        let settings = StoreSettings { path, writer: "gate-1".to_owned(), reserve: 0, interrupted };
+        let settings =
+            StoreSettings { database: Database::Sqlite(path), writer: "gate-1".to_owned(), reserve: 0, interrupted };
         let store = Store::open(&settings, Arc::new(FixedClock(NOW))).unwrap();
         let mut ids = Vec::new();
         for day in 0..3_u8 {
@@ -268,7 +268,12 @@ mod tests {
     fn listed(folder: &tempfile::TempDir, filters: &[&str], output: Output) -> Result<String, AuditError> {
         let filters = filters.iter().map(|&filter| filter.to_owned()).collect();
         let mut out = Vec::new();
-        list(&ListArgs { filters, limit: 50, output }, &folder.path().join("dcrgate.db"), NOW, &mut out)?;
+        list(
+            &ListArgs { filters, limit: 50, output },
+            &folder.path().join("dcrgate.db").as_path().into(),
+            NOW,
+            &mut out,
+        )?;
         Ok(String::from_utf8(out).unwrap())
     }
 
@@ -295,7 +300,7 @@ mod tests {
     #[tokio::test]
     async fn shows_every_step_and_nothing_that_acts_on_the_terminal() {
         let (folder, _store, ids) = world().await;
-        let path = folder.path().join("dcrgate.db");
+        let path = folder.path().join("dcrgate.db").as_path().into();
         let mut out = Vec::new();
         let args = ShowArgs { id: ids[0].to_string(), output: Output::Text };
         assert_eq!(show(&args, &path, &mut out).unwrap(), Status::Good);

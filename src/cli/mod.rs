@@ -30,6 +30,7 @@ use crate::model::document::Faults;
 use crate::model::time::{Clock, SystemClock, Timestamp};
 use crate::net::with_causes;
 use crate::server::Server;
+use crate::store::Database;
 
 /// A reverse proxy that terminates mutual TLS and guards Dynamic Client Registration.
 #[derive(Debug, Parser)]
@@ -101,7 +102,7 @@ struct LedgerArguments {
 /// Where a ledger is, and as whom an operator writes to it.
 #[derive(Debug)]
 struct LedgerPlace {
-    database: PathBuf,
+    database: Database,
     /// The operator's own chain.
     writer: String,
 }
@@ -109,11 +110,13 @@ struct LedgerPlace {
 impl LedgerArguments {
     fn place(&self) -> Result<LedgerPlace, CliError> {
         if let Some(store) = &self.store {
-            return Ok(LedgerPlace { database: store.clone(), writer: OPERATOR.to_owned() });
+            return Ok(LedgerPlace { database: store.into(), writer: OPERATOR.to_owned() });
         }
         let settings = Settings::load(&self.config).map_err(|error| unusable(&error, &self.config))?.settings;
         let none = || CliError::Unable(format!("{}: no store is configured", self.config.display()));
-        Ok(LedgerPlace { database: settings.store.ok_or_else(none)?.sqlite, writer: OPERATOR.to_owned() })
+        let database = crate::config::database(&settings.store.ok_or_else(none)?.database)
+            .map_err(|error| CliError::Unable(error.to_string()))?;
+        Ok(LedgerPlace { database, writer: OPERATOR.to_owned() })
     }
 }
 

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::discovery::Discovery;
 use super::management::Management;
+use super::records::{Database, Store};
 use super::routes::{Route as WrittenRoute, RouteKind as Written};
 use super::selection::{Entry, PolicyChoice};
 use super::{Settings, listeners as written};
@@ -41,6 +42,7 @@ mod tokens;
 mod trust;
 
 pub use listeners::{HttpLimits, ListenerPlan, TlsPlan};
+pub(super) use trust::client_tls;
 
 /// Running parts of one configuration.
 #[derive(Debug)]
@@ -98,6 +100,9 @@ pub fn assemble(
 pub fn trial(settings: &Settings, clock: &Arc<dyn Clock>, faults: &Faults) -> Vec<String> {
     let Some(built) = assemble(settings, None, clock, &TaskTracker::new(), faults) else { return Vec::new() };
     dangers(settings, faults);
+    if let Some(Store { database: Database::Postgres(database), .. }) = &settings.store {
+        client_tls(&database.tls, &database.place, "`[store] tls`", faults);
+    }
     let authorities = settings.authorities.iter().map(|(name, authority)| {
         let anchors = tls::read_certificates(&authority.anchors.bytes).map_or(0, |anchors| anchors.len());
         format!("authority {name}: {}", counted(anchors, "anchor"))

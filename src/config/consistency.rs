@@ -3,6 +3,7 @@
 use super::Settings;
 use super::discovery;
 use super::management::Management;
+use super::records::{Database, Store};
 use super::routes::{Route, RouteKind};
 use crate::model::document::{Faults, Section};
 
@@ -28,6 +29,13 @@ pub(super) fn check(settings: &Settings, root: &Section<'_>, faults: &Faults) {
             RouteKind::Proxy { upstream } => beside_the_door(settings, route, upstream, faults),
             RouteKind::Deny => {}
         }
+    }
+    if let Some(Store { database: Database::Postgres(_), .. }) = &settings.store
+        && let Some(audit) = root.section("audit").filter(|audit| audit.has("reserve"))
+    {
+        let help = "leave it out: the disk of a PostgreSQL server is watched where the server is";
+        let message = "`reserve` keeps room beside an SQLite file, and the store is PostgreSQL";
+        faults.error(Some(&audit.place_of_key("reserve")), message, Some(help.to_owned()));
     }
     if settings.routes.iter().any(|route| route.registration().is_some()) {
         recorded(settings, root, faults);

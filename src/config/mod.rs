@@ -54,7 +54,7 @@ mod values;
 pub(crate) mod tests;
 
 pub use assemble::{Assembled, HttpLimits, ListenerPlan, TlsPlan, assemble, trial};
-pub use recording::{RecordingError, open_recording};
+pub use recording::{RecordingError, database, open_recording};
 
 use credentials::Credential;
 use files::Files;

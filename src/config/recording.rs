@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::Settings;
+use super::assemble::client_tls;
+use super::{Settings, records};
 use crate::audit::{self, Ledger, StrangerLimits};
 use crate::model::digest::Digest;
+use crate::model::document::Faults;
 use crate::model::time::Clock;
 use crate::pipeline::snapshot::Recording;
-use crate::store::{SealError, Sealer, SealingKey, Store, StoreError, StoreSettings};
+use crate::store::{self, PostgresSettings, SealError, Sealer, SealingKey, Store, StoreError, StoreSettings};
 
 /// The ledger cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +17,9 @@ pub enum RecordingError {
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The roots, certificate or key for the database are of no use; `check` tells why.
+    #[error("`[store] tls` cannot be used: `dcrgate check` tells why")]
+    Tls,
     /// Nothing can be derived from the sealing key.
     #[error("the sealing key cannot be used")]
     SealingKey(#[from] SealError),
@@ -25,14 +30,14 @@ pub enum RecordingError {
 ///
 /// # Errors
 /// 1. [`RecordingError::Store`], also when another process has the database.
-/// 2. [`RecordingError::SealingKey`].
+/// 2. [`RecordingError::Tls`] and [`RecordingError::SealingKey`].
 pub fn open_recording(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Option<Arc<Recording>>, RecordingError> {
     let Some(written) = &settings.store else { return Ok(None) };
     let Some(secret) = &written.sealing_key else { return Ok(None) };
     // At least 32 bytes are configured, in whatever notation; a digest makes them 32.
     let sealer = Sealer::new(SealingKey::new(Digest::of(secret.expose()).as_bytes())?, Vec::new());
     let store = StoreSettings {
-        path: written.sqlite.clone(),
+        database: database(&written.database)?,
         writer: settings.audit.writer.clone(),
         reserve: settings.audit.reserve as u64,
         interrupted: audit::interrupted,
@@ -45,6 +50,21 @@ pub fn open_recording(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Opt
     };
     let ledger = Ledger::new(store, limits, Arc::clone(clock));
     Ok(Some(Arc::new(Recording { ledger, sealer, seals_tokens: written.seals_tokens, tallies: Arc::default() })))
+}
+
+/// The database as the store takes it; for a command that only reads, too.
+///
+/// # Errors
+/// [`RecordingError::Tls`].
+pub fn database(written: &records::Database) -> Result<store::Database, RecordingError> {
+    let written = match written {
+        records::Database::Sqlite(path) => return Ok(store::Database::Sqlite(path.clone())),
+        records::Database::Postgres(written) => written,
+    };
+    let faults = Faults::new();
+    let tls = client_tls(&written.tls, &written.place, "store", &faults).ok_or(RecordingError::Tls)?;
+    let settings = PostgresSettings { url: written.url.clone(), tls: Arc::new(tls), lease: written.lease };
+    Ok(store::Database::Postgres(Arc::new(settings)))
 }
 
 #[cfg(test)]

@@ -8,14 +8,18 @@ use base64::Engine as _;
 use super::Reading;
 use super::files::Secret;
 use super::names::check_plain;
-use super::values::{self, DAY, MINUTE};
+use super::upstreams::{self, UpstreamTls};
+use super::values::{self, DAY, MINUTE, SECOND};
 use crate::model::document::{Place, Section};
+use crate::store::{DatabaseUrl, UrlFault};
 
 /// The database of ledger, claims, bindings and stored answers.
 #[derive(Debug)]
 pub struct Store {
-    /// SQLite file; made when it is missing.
-    pub sqlite: PathBuf,
+    /// Where it is.
+    pub database: Database,
+    /// The folder for copies of fetched key sets. Default `keys` beside an SQLite file; with PostgreSQL none.
+    pub key_copies: Option<PathBuf>,
     /// Seals stored answers; at least 32 bytes once decoded. There whenever a gated route is.
     pub sealing_key: Option<Secret>,
     /// How long the same request gets the same answer. Default 10 minutes, 1 minute to 1 day: answers hold
@@ -25,6 +29,29 @@ pub struct Store {
     /// (`registration_access_tokens = "sealed"`). Default not: then nobody but the client has one.
     pub seals_tokens: bool,
     /// Where the section stands.
+    pub place: Place,
+}
+
+/// The database that a store is in.
+#[derive(Debug)]
+pub enum Database {
+    /// A file; made when it is missing.
+    Sqlite(PathBuf),
+    /// A server that several proxies share.
+    Postgres(Box<Postgres>),
+}
+
+/// A PostgreSQL server.
+#[derive(Debug)]
+pub struct Postgres {
+    /// Where it is; the URL is a secret.
+    pub url: DatabaseUrl,
+    /// Under which roots, and as whom, where the URL wants TLS.
+    pub tls: UpstreamTls,
+    /// How long a proxy may show no life before others end what it left open. Default 30 s, 2 s to 10 minutes:
+    /// longer than a pause of a process, shorter than a person waits for an answer.
+    pub lease: Duration,
+    /// Where it is written.
     pub place: Place,
 }
 
@@ -77,11 +104,13 @@ pub enum LogLevel {
 /// Reads `[store]`.
 pub(super) fn store(section: Option<Section<'_>>, from: &Reading<'_>) -> Option<Store> {
     let section = section?;
-    values::not_built(&section, "postgres");
-    if !section.has("postgres") {
-        section.require("sqlite");
-    }
-    let sqlite = section.text("sqlite").map(|path| from.files.resolve(&path.value));
+    let database = database(&section, from);
+    let written = section.text("key_copies").map(|path| from.files.resolve(&path.value));
+    let beside = match &database {
+        Some(Database::Sqlite(file)) => file.parent().map(|folder| folder.join("keys")),
+        _ => None,
+    };
+    let key_copies = written.or(beside);
     let sealing_key = from.files.secret(&section, "sealing_key").and_then(|secret| {
         let bytes = key_bytes(secret.expose());
         if bytes.len() < SEALING_KEY_BYTES {
@@ -99,7 +128,44 @@ pub(super) fn store(section: Option<Section<'_>>, from: &Reading<'_>) -> Option<
     values::word(&section, "registration_access_tokens", kept, &mut seals_tokens);
     let place = section.place();
     section.finish();
-    Some(Store { sqlite: sqlite?, sealing_key, answer_window, seals_tokens, place })
+    Some(Store { database: database?, key_copies, sealing_key, answer_window, seals_tokens, place })
+}
+
+/// One of `sqlite` and `postgres`, with what belongs to the latter.
+fn database(section: &Section<'_>, from: &Reading<'_>) -> Option<Database> {
+    let file = section.text("sqlite").map(|path| from.files.resolve(&path.value));
+    let mut lease = 30 * SECOND;
+    values::duration(section, "lease", 2 * SECOND..=10 * MINUTE, &mut lease);
+    let tls = section.section("tls").map(|tls| upstreams::tls(tls, from)).unwrap_or_default();
+    if !section.has("postgres") {
+        section.require("sqlite");
+        for key in ["lease", "tls"].into_iter().filter(|key| section.has(key)) {
+            let message = format!("`{key}` is for PostgreSQL; an SQLite file has none");
+            section.faults().error(Some(&section.place_of_key(key)), message, None);
+        }
+        return file.map(Database::Sqlite);
+    }
+    let place = section.place_of_key("postgres");
+    if section.has("sqlite") {
+        let help = "keep one: `sqlite` serves one proxy, `postgres` several";
+        section.faults().error(Some(&place), "`sqlite` and `postgres` are both given", Some(help.to_owned()));
+        return None;
+    }
+    let secret = from.files.secret(section, "postgres")?;
+    let url = DatabaseUrl::parse(&String::from_utf8_lossy(secret.expose()));
+    let fault = match url {
+        Ok(url) => return Some(Database::Postgres(Box::new(Postgres { url, tls, lease, place }))),
+        Err(fault) => fault,
+    };
+    let help = match fault {
+        UrlFault::Files => "write `tls = { roots = \"…\", certificate = \"…\", key = { file = \"…\" } }` in `[store]`",
+        UrlFault::WeakTls | UrlFault::Mode => {
+            "write `sslmode=require`, which verifies the server, or `sslmode=disable`"
+        }
+        UrlFault::Form | UrlFault::NoHost => "postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=require",
+    };
+    section.faults().error(Some(&secret.place), fault.to_string(), Some(help.to_owned()));
+    None
 }
 
 /// The key that the text means: hexadecimal or base64 if it reads as at least 32 bytes, else the bytes themselves.

@@ -186,10 +186,6 @@ fn what_is_not_built_is_refused() {
             "12: this `certificate` is not built yet (built: rfc9440, none)",
         ),
         (
-            changed("sqlite = \"dcrgate.db\"", "postgres = { env = \"DATABASE_URL\" }"),
-            "18: `postgres` is not built yet",
-        ),
-        (
             changed("kind = \"registration\"", "kind = \"token\""),
             "22: this `kind` is not built yet (built: registration, management, proxy, deny, discovery)",
         ),
@@ -261,6 +257,9 @@ fn with_defaults(sample: &str) -> String {
         "tokens",
         "connections_per_address",
         "workers",
+        "postgres",
+        "tls",
+        "lease",
     ];
     let key = regex::Regex::new("(?m)^# ([a-z_]+)( = )").unwrap();
     let active = |found: &regex::Captures<'_>| match &found[1] {
@@ -333,5 +332,54 @@ fn secrets_in_the_file_are_refused_without_their_line() {
     assert_eq!(
         found,
         ["-: line 11: `upstreams.idp.url` holds a secret in the file itself (a URL has no place for credentials here)"]
+    );
+}
+
+#[test]
+fn a_store_is_one_database_and_a_url_is_not_told() {
+    let url = |url: &str, more: &str| {
+        let store = format!("postgres = {{ file = \"url.key\" }}{more}");
+        let folder = Folder::with(&GOOD.replacen("sqlite = \"dcrgate.db\"", &store, 1));
+        folder.write("url.key", url);
+        folder.problems()
+    };
+    let server = "postgres://gate:secret@db.example/dcr";
+    assert_eq!(
+        url(server, "\nlease = \"1m\"\nkey_copies = \"keys\"\ntls = { roots = \"anchors.pem\" }"),
+        Vec::<String>::new()
+    );
+    let wrong = "write `sslmode=require`, which verifies the server, or `sslmode=disable`";
+    for (found, expected) in [
+        (
+            url(server, "\nsqlite = \"dcrgate.db\""),
+            "18: `sqlite` and `postgres` are both given (keep one: `sqlite` serves one proxy, `postgres` several)"
+                .to_owned(),
+        ),
+        (
+            url("mysql://gate:secret@db.example/dcr", ""),
+            "18: this is no PostgreSQL URL (postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=require)".to_owned(),
+        ),
+        (
+            url(&format!("{server}?sslmode=prefer"), ""),
+            format!("18: `sslmode` is `prefer` or `allow`, which whoever stands between can switch off ({wrong})"),
+        ),
+        (
+            changed("sqlite = \"dcrgate.db\"", "sqlite = \"dcrgate.db\"\nlease = \"1m\""),
+            "19: `lease` is for PostgreSQL; an SQLite file has none".to_owned(),
+        ),
+    ] {
+        assert_eq!(found, [expected]);
+    }
+    let short = url(server, "\nlease = \"1s\"");
+    assert!(short.len() == 1 && short[0].starts_with("19: "), "{short:?}");
+    let folder = Folder::with(&format!(
+        "{}[audit]\nreserve = 1000\n",
+        GOOD.replacen("sqlite = \"dcrgate.db\"", "postgres = { file = \"url.key\" }", 1)
+    ));
+    folder.write("url.key", server);
+    assert_eq!(
+        folder.problems(),
+        ["27: `reserve` keeps room beside an SQLite file, and the store is PostgreSQL (leave it out: the disk of a \
+          PostgreSQL server is watched where the server is)"]
     );
 }

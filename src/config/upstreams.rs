@@ -32,7 +32,7 @@ pub struct Upstream {
     pub place: Place,
 }
 
-/// TLS towards an identity server.
+/// TLS towards an identity server or a database.
 #[derive(Debug, Default)]
 pub struct UpstreamTls {
     /// PEM roots instead of the system's; default the system's.
@@ -108,7 +108,7 @@ fn upstream(name: &Located<String>, section: Section<'_>, from: &Reading<'_>) ->
     Some(Upstream { url: url?.value, profile, headers, tls, timeouts, max_idle, place: name.place.clone() })
 }
 
-fn tls(section: Section<'_>, from: &Reading<'_>) -> UpstreamTls {
+pub(super) fn tls(section: Section<'_>, from: &Reading<'_>) -> UpstreamTls {
     let roots = from.files.file(&section, "roots");
     let certificate = from.files.file(&section, "certificate");
     let key = from.files.secret(&section, "key");

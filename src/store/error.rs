@@ -1,6 +1,6 @@
 //! What can go wrong with the store, coarse enough to act on.
 //!
-//! Texts of SQLite name tables and columns, never values; they go to the log,
+//! Texts of the database name tables and columns, never values; they go to the log,
 //! never to a caller.
 
 use std::path::PathBuf;
@@ -17,6 +17,12 @@ pub enum StoreError {
     Locked {
         /// The database.
         path: PathBuf,
+    },
+    /// Another process writes under this name.
+    #[error("the writer `{writer}` is in use by another dcrgate: give each an `[audit] writer` of its own")]
+    WriterInUse {
+        /// The name.
+        writer: Arc<str>,
     },
     /// A file or folder cannot be made or opened.
     #[error("cannot open {}: {reason}", .path.display())]
@@ -35,7 +41,7 @@ pub enum StoreError {
     /// The schema was written by a later dcrgate, or, for a reader, was not brought up to date yet.
     #[error("the database has schema {found}, this dcrgate works with {known}")]
     Schema {
-        /// `user_version` of the file.
+        /// The number of the last migration.
         found: i64,
         /// The latest migration known here.
         known: i64,
@@ -58,13 +64,13 @@ pub enum StoreError {
     /// A constraint of the schema would be broken; the same operation will never succeed.
     #[error("a constraint of the store forbids it: {reason}")]
     Constraint {
-        /// SQLite's words.
+        /// The database's words.
         reason: Arc<str>,
     },
     /// Reading, writing or syncing failed.
     #[error("the database failed: {reason}")]
     Database {
-        /// SQLite's words.
+        /// The database's words.
         reason: Arc<str>,
     },
 }
@@ -72,7 +78,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same operation may succeed later.
     pub const fn may_pass(&self) -> bool {
-        !matches!(self, Self::Constraint { .. } | Self::Closed)
+        !matches!(self, Self::Constraint { .. } | Self::Closed | Self::WriterInUse { .. })
     }
 }
 

@@ -10,14 +10,17 @@ mod chain;
 mod change;
 mod error;
 mod operation;
+mod postgres;
 mod query;
 mod queue;
+mod reader;
 mod seal;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -30,9 +33,10 @@ pub use operation::{
     Closing, Ended, Entry, EntryEvent, Freeing, Interruption, NotClosed, OnConflict, Opened, Opening, Release,
     Standing, Stored,
 };
+pub use postgres::{DatabaseUrl, PostgresSettings, UrlFault};
 pub use query::{ClientFilter, Decision, Filter, HeldClaim, OPEN, StoredEntry};
+pub use reader::Reader;
 pub use seal::{SealError, SealedAnswer, Sealer, SealingKey};
-pub use sqlite::Reader;
 
 use crate::model::binding::Binding;
 use crate::model::digest::Digest;
@@ -43,14 +47,44 @@ use queue::Queue;
 /// Where and as whom.
 #[derive(Clone, Debug)]
 pub struct StoreSettings {
-    /// The SQLite file; it and its folder are made where missing.
-    pub path: PathBuf,
+    /// Where the records are.
+    pub database: Database,
     /// The name of this writer's chain, 1 to 64 characters.
     pub writer: String,
-    /// Bytes of disk kept for admitted decisions; 0 for none.
+    /// Bytes of disk kept for admitted decisions, beside an SQLite file; 0 for none.
     pub reserve: u64,
     /// Makes the record of a decision that was opened and will not be closed.
     pub interrupted: fn(&Interruption<'_>) -> Vec<u8>,
+}
+
+impl StoreSettings {
+    fn party(&self, clock: Arc<dyn Clock>) -> postgres::Party {
+        postgres::Party { writer: self.writer.as_str().into(), interrupted: self.interrupted, clock }
+    }
+}
+
+/// The database of a store.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// An SQLite file, for one proxy; it and its folder are made where missing.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database, which several proxies share.
+    Postgres(Arc<PostgresSettings>),
+}
+
+impl<P: AsRef<Path> + ?Sized> From<&P> for Database {
+    fn from(file: &P) -> Self {
+        Self::Sqlite(file.as_ref().to_owned())
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres(settings) => settings.url.fmt(f),
+        }
+    }
 }
 
 /// [`StoreSettings::reserve`] unless configured: some five thousand registrations.
@@ -98,30 +132,57 @@ impl SharedHealth {
 #[derive(Clone)]
 pub struct Store {
     queue: Queue,
-    questions: sqlite::Questions,
+    questions: Questions,
     health: SharedHealth,
     recovery: Recovery,
+}
+
+/// Where questions go: beside the one that writes.
+#[derive(Clone)]
+enum Questions {
+    Sqlite(sqlite::Questions),
+    Postgres(postgres::Questions),
 }
 
 impl Store {
     /// Opens the database, takes the lease and records as interrupted what this writer left open. Blocks.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] when another process has it; else what keeps it from being opened.
+    /// [`StoreError::Locked`] and [`StoreError::WriterInUse`] when another process has it; else what keeps it from being opened.
     pub fn open(settings: &StoreSettings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let sqlite::Opened { queue, questions, health, recovery } = sqlite::open(settings, clock)?;
+        let opened = match &settings.database {
+            Database::Sqlite(path) => Self::sqlite(sqlite::open(path, settings, clock)?),
+            Database::Postgres(database) => {
+                Self::postgres(postgres::open(Arc::clone(database), settings.party(clock), postgres::Schema::Migrate)?)
+            }
+        };
+        let recovery = opened.recovery;
         tracing::info!(entries = recovery.entries, interrupted = recovery.interrupted, "store open");
-        Ok(Self { queue, questions, health, recovery })
+        Ok(opened)
     }
 
     /// Opens the database of a proxy, running or not, for what an operator changes: a writer beside the proxy, with a
     /// chain of its own. It makes no database and keeps no disk reserve. Blocks.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] when another operator is at work; else what keeps it from being opened.
+    /// [`StoreError::Locked`] or [`StoreError::WriterInUse`] when another operator is at work; else what keeps it from being opened.
     pub fn open_beside(settings: &StoreSettings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let sqlite::Opened { queue, questions, health, recovery } = sqlite::open_beside(settings, clock)?;
-        Ok(Self { queue, questions, health, recovery })
+        Ok(match &settings.database {
+            Database::Sqlite(path) => Self::sqlite(sqlite::open_beside(path, settings, clock)?),
+            Database::Postgres(database) => {
+                Self::postgres(postgres::open(Arc::clone(database), settings.party(clock), postgres::Schema::Expect)?)
+            }
+        })
+    }
+
+    fn sqlite(opened: sqlite::Opened) -> Self {
+        let sqlite::Opened { queue, questions, health, recovery } = opened;
+        Self { queue, questions: Questions::Sqlite(questions), health, recovery }
+    }
+
+    fn postgres(opened: postgres::Opened) -> Self {
+        let postgres::Opened { queue, questions, health, recovery } = opened;
+        Self { queue, questions: Questions::Postgres(questions), health, recovery }
     }
 
     /// What was found at the start.
@@ -182,7 +243,10 @@ impl Store {
     /// # Errors
     /// The store's failure.
     pub async fn answer(&self, request: &Digest, now: Timestamp) -> Result<Option<Stored>, StoreError> {
-        self.questions.answer(request, now).await
+        match &self.questions {
+            Questions::Sqlite(questions) => questions.answer(request, now).await,
+            Questions::Postgres(questions) => questions.answer(request, now).await,
+        }
     }
 
     /// Who owns a client.
@@ -190,7 +254,10 @@ impl Store {
     /// # Errors
     /// The store's failure.
     pub async fn binding(&self, upstream: &str, client_id: &str) -> Result<Option<Binding>, StoreError> {
-        self.questions.binding(upstream, client_id).await
+        match &self.questions {
+            Questions::Sqlite(questions) => questions.binding(upstream, client_id).await,
+            Questions::Postgres(questions) => questions.binding(upstream, client_id).await,
+        }
     }
 
     /// A client whose registration access token has one of these fingerprints: upstream and client id.
@@ -198,12 +265,18 @@ impl Store {
     /// # Errors
     /// The store's failure.
     pub async fn token_owner(&self, fingerprints: Vec<Digest>) -> Result<Option<(String, String)>, StoreError> {
-        self.questions.token_owner(fingerprints).await
+        match &self.questions {
+            Questions::Sqlite(questions) => questions.token_owner(fingerprints).await,
+            Questions::Postgres(questions) => questions.token_owner(&fingerprints).await,
+        }
     }
 
     /// Does what is queued and closes the database; of SQLite, moves the WAL into it. Every operation after this fails.
     pub async fn shutdown(&self) {
-        self.questions.stop().await;
+        match &self.questions {
+            Questions::Sqlite(questions) => questions.stop().await,
+            Questions::Postgres(questions) => questions.stop(),
+        }
         loop {
             let (reply, answer) = oneshot::channel();
             match self.queue.submit(Operation::Stop(reply)).map_err(|refused| refused.error) {
@@ -228,14 +301,10 @@ impl Store {
 
     /// Keeps the writer busy until the sender is dropped, so that what is queued meanwhile is one batch.
     #[cfg(test)]
-    pub(crate) async fn hold(&self) -> std::sync::mpsc::Sender<()> {
-        let (go, wait) = std::sync::mpsc::channel::<()>();
+    pub(crate) async fn hold(&self) -> oneshot::Sender<()> {
+        let (go, wait) = oneshot::channel();
         let (here, arrived) = oneshot::channel();
-        let look = move |_: &rusqlite::Connection| {
-            _ = here.send(());
-            _ = wait.recv();
-        };
-        assert!(self.submit(Operation::Inspect(Box::new(look))).is_ok());
+        assert!(self.submit(Operation::Hold(here, wait)).is_ok());
         arrived.await.unwrap();
         go
     }
@@ -245,8 +314,8 @@ impl Store {
     }
 }
 
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
             .field("recovery", &self.recovery)
             .field("health", &self.health())

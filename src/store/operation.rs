@@ -239,6 +239,8 @@ pub(super) enum Operation {
     Stop(oneshot::Sender<()>),
     #[cfg(test)]
     Inspect(Box<dyn FnOnce(&rusqlite::Connection) + Send>),
+    #[cfg(test)]
+    Hold(oneshot::Sender<()>, oneshot::Receiver<()>),
 }
 
 /// What an operation did, once it is committed.
@@ -305,7 +307,7 @@ impl Operation {
             }
             Self::Stop(reply) => drop(reply.send(())),
             #[cfg(test)]
-            Self::Inspect(_) => {}
+            Self::Inspect(_) | Self::Hold(..) => {}
         }
         None
     }

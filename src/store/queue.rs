@@ -2,12 +2,19 @@
 
 use std::sync::mpsc::{SyncSender, TrySendError};
 
+use tokio::sync::mpsc;
+
 use super::error::StoreError;
 use super::operation::Operation;
 
 /// Where operations wait; clones are the same queue.
 #[derive(Clone)]
-pub(super) struct Queue(SyncSender<Operation>);
+pub(super) enum Queue {
+    /// To a thread that writes.
+    Thread(SyncSender<Operation>),
+    /// To a task that writes.
+    Task(mpsc::Sender<Operation>),
+}
 
 /// An operation that was not taken, and why.
 pub(super) struct NotTaken {
@@ -16,18 +23,24 @@ pub(super) struct NotTaken {
 }
 
 impl Queue {
-    /// To a thread that writes.
-    pub(super) const fn to_thread(sender: SyncSender<Operation>) -> Self {
-        Self(sender)
-    }
-
     /// Puts the operation at the end of the queue.
     pub(super) fn submit(&self, operation: Operation) -> Result<(), Box<NotTaken>> {
-        self.0.try_send(operation).map_err(|refused| {
-            let error = not_taken(&refused);
-            let (TrySendError::Full(operation) | TrySendError::Disconnected(operation)) = refused;
-            Box::new(NotTaken { operation, error })
-        })
+        let (operation, error) = match self {
+            Self::Thread(sender) => match sender.try_send(operation) {
+                Ok(()) => return Ok(()),
+                Err(refused) => {
+                    let error = not_taken(&refused);
+                    let (TrySendError::Full(operation) | TrySendError::Disconnected(operation)) = refused;
+                    (operation, error)
+                }
+            },
+            Self::Task(sender) => match sender.try_send(operation) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::TrySendError::Full(operation)) => (operation, StoreError::Busy),
+                Err(mpsc::error::TrySendError::Closed(operation)) => (operation, StoreError::Closed),
+            },
+        };
+        Err(Box::new(NotTaken { operation, error }))
     }
 }
 

@@ -19,7 +19,12 @@ mod decisions;
 mod disk;
 mod ledger;
 mod operator;
+#[path = "../../tests/support/programs.rs"]
+mod programs;
+mod proxies;
 mod quotas;
+#[path = "../../tests/support/postgres.rs"]
+mod server;
 mod slots;
 
 #[derive(Debug)]
@@ -37,29 +42,74 @@ impl Clock for TestClock {
     }
 }
 
-/// A store in a folder of its own.
+/// A store over a database of its own.
 struct World {
-    folder: tempfile::TempDir,
+    place: Place,
     clock: Arc<TestClock>,
     store: Store,
 }
 
+enum Place {
+    Sqlite(tempfile::TempDir),
+    Postgres(String),
+}
+
 const WINDOW: Duration = Duration::from_secs(600);
 
+/// Runs a test of the operations on both databases: what holds for one holds for the other.
+macro_rules! on_both {
+    ($test:ident) => {
+        mod $test {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                super::$test(World::sqlite()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                super::$test(programs::or_skip!(World::postgres())).await;
+            }
+        }
+    };
+}
+use on_both;
+
 impl World {
-    fn new() -> Self {
+    fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        Self::at(Place::Sqlite(folder))
+    }
+
+    fn postgres() -> Result<Self, programs::Missing> {
+        Ok(Self::at(Place::Postgres(server::Postgres::shared()?.database())))
+    }
+
+    fn at(place: Place) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_435_200_000_000)));
-        let store = start(&folder.path().join("dcrgate.db"), &clock).unwrap();
-        Self { folder, clock, store }
+        let store = Store::open(&place.settings("gate-1"), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        Self { place, clock, store }
+    }
+
+    /// Another store over the same database.
+    fn beside(&self, writer: &str) -> Result<Store, StoreError> {
+        Store::open(&self.place.settings(writer), Arc::clone(&self.clock) as Arc<dyn Clock>)
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.path().join("dcrgate.db")
+        match self.place.database() {
+            Database::Sqlite(path) => path,
+            Database::Postgres(_) => panic!("no file"),
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.path().parent().unwrap().to_owned()
     }
 
     fn reader(&self) -> Reader {
-        Reader::open(&self.path()).unwrap()
+        Reader::open(self.place.database()).unwrap()
     }
 
     fn now(&self) -> Timestamp {
@@ -111,8 +161,45 @@ impl World {
     }
 
     async fn count(&self, sql: &'static str) -> i64 {
-        self.store.inspect(move |connection| connection.query_row(sql, [], |row| row.get(0)).unwrap()).await
+        match &self.place {
+            Place::Sqlite(_) => {
+                self.store.inspect(move |connection| connection.query_row(sql, [], |row| row.get(0)).unwrap()).await
+            }
+            Place::Postgres(url) => postgres_rows(url, sql).unwrap()[0].parse().unwrap(),
+        }
     }
+}
+
+impl Place {
+    fn database(&self) -> Database {
+        match self {
+            Self::Sqlite(folder) => Database::Sqlite(folder.path().join("dcrgate.db")),
+            Self::Postgres(url) => Database::Postgres(Arc::new(postgres_settings(url))),
+        }
+    }
+
+    fn settings(&self, writer: &str) -> StoreSettings {
+        StoreSettings { database: self.database(), writer: writer.to_owned(), ..settings(Path::new("")) }
+    }
+}
+
+/// With a short lease, which tests wait for.
+fn postgres_settings(url: &str) -> PostgresSettings {
+    let roots = rcgen::generate_simple_self_signed(["unused".to_owned()]).unwrap();
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(Arc::new(rustls::RootCertStore {
+            roots: vec![webpki::anchor_from_trusted_cert(roots.cert.der()).unwrap().to_owned()],
+        }))
+        .with_no_client_auth();
+    let url = DatabaseUrl::parse(url).unwrap();
+    PostgresSettings { url, tls: Arc::new(tls), lease: Duration::from_millis(900) }
+}
+
+/// The first column of a statement's rows.
+fn postgres_rows(url: &str, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
+    server::query(url, &format!("SET search_path TO dcrgate; {sql}"))
 }
 
 fn start(path: &Path, clock: &Arc<TestClock>) -> Result<Store, StoreError> {
@@ -121,7 +208,7 @@ fn start(path: &Path, clock: &Arc<TestClock>) -> Result<Store, StoreError> {
 
 fn settings(path: &Path) -> StoreSettings {
     StoreSettings {
-        path: path.to_owned(),
+        database: path.into(),
         writer: "gate-1".to_owned(),
         reserve: 64 * 1024,
         interrupted: |found| [b"interrupted: ", found.opened].concat(),

@@ -93,13 +93,18 @@ pub(crate) const HOMES: &[Home] = &[
     home("rusqlite", &["src/store/"], "SQL stays behind whole operations"),
     home(
         "rustls",
-        &["src/tls/", "src/net/", "src/upstream/", "src/server/", "src/sandbox/", "src/config/"],
-        "TLS is set up by tls and net; plans of listeners hold what they made",
+        &["src/tls/", "src/net/", "src/upstream/", "src/server/", "src/sandbox/", "src/config/", "src/store/postgres"],
+        "TLS is set up by tls and net; plans of listeners and the way to a database hold what they made",
     ),
     home("rustls_native_certs", &["src/net/"], "the system's roots are for outbound fetches, never for clients"),
     home("socket2", &["src/server/"], "listeners are opened by the server"),
     home("strsim", &["src/model/document"], "the nearest known word is found where documents are read"),
-    home("tokio_rustls", &["src/tls/", "src/net/", "src/upstream/", "src/server/", "src/sandbox/"], "as rustls"),
+    home("tokio_postgres", &["src/store/postgres"], "SQL stays behind whole operations"),
+    home(
+        "tokio_rustls",
+        &["src/tls/", "src/net/", "src/upstream/", "src/server/", "src/sandbox/", "src/store/postgres"],
+        "as rustls",
+    ),
     home(
         "tokio_util",
         &["src/pipeline/", "src/server/", "src/audit/", "src/config/"],

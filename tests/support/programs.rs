@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// What the machine does not have.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Missing(String);
 
 /// The value, or the end of the test as skipped. Needs this module in scope as `programs`.

@@ -62,7 +62,7 @@ impl LedgerArguments {
 }
 
 fn reader(place: &super::LedgerPlace) -> Result<Reader, CliError> {
-    Reader::open(&place.database).map_err(|error| unable(&error))
+    Reader::open(place.database.clone()).map_err(|error| unable(&error))
 }
 
 fn unable(error: &StoreError) -> CliError {

@@ -153,13 +153,13 @@ fn is_given_back(kind: &str) -> bool {
 
 fn open(place: &LedgerPlace) -> Result<Store, CliError> {
     let settings = StoreSettings {
-        path: place.database.clone(),
+        database: place.database.clone(),
         writer: place.writer.clone(),
         reserve: 0,
         interrupted: audit::interrupted,
     };
     Store::open_beside(&settings, Arc::new(SystemClock)).map_err(|error| match error {
-        StoreError::Locked { .. } => {
+        StoreError::Locked { .. } | StoreError::WriterInUse { .. } => {
             CliError::Unable("another command writes to this ledger: try again when it has ended".to_owned())
         }
         error => unable(&error),

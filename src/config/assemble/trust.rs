@@ -9,7 +9,7 @@ use crate::config::files::{FileContent, Secret};
 use crate::config::trust::{self, KeyLocation};
 use crate::config::upstreams;
 use crate::jose::KeySource;
-use crate::model::document::Faults;
+use crate::model::document::{Faults, Place};
 use crate::model::id::AuthorityName;
 use crate::net::{self, FetchSettings, Fetcher};
 use crate::tls::{self, Authorities, Authority, AuthoritySource};
@@ -78,8 +78,8 @@ pub(super) fn fetcher(fetch: &FetchSettings, faults: &Faults) -> Option<Arc<Fetc
 }
 
 pub(super) fn key_sources(settings: &Settings) -> Vec<KeySource> {
-    // The last good set lies beside the database, so that a restart during an outage works.
-    let folder = settings.store.as_ref().and_then(|store| store.sqlite.parent()).map(|folder| folder.join("keys"));
+    // The last good set is kept, so that a restart during an outage works.
+    let folder = settings.store.as_ref().and_then(|store| store.key_copies.as_ref());
     settings
         .key_sets
         .iter()
@@ -92,7 +92,7 @@ pub(super) fn key_sources(settings: &Settings) -> Vec<KeySource> {
             refresh: set.refresh,
             max_stale: set.max_stale,
             disk_copy: match &set.location {
-                KeyLocation::Url(_) => folder.as_ref().map(|folder| folder.join(format!("{name}.json"))),
+                KeyLocation::Url(_) => folder.map(|folder| folder.join(format!("{name}.json"))),
                 KeyLocation::File(_) => None,
             },
         })
@@ -112,18 +112,28 @@ pub(super) fn identity(
     Some((chain, key))
 }
 
-pub(super) fn upstream(name: &str, written: &upstreams::Upstream, faults: &Faults) -> Option<Arc<Upstream>> {
-    let roots = match &written.tls.roots {
+/// TLS as a client, under the roots and as whom it is written. `whom` begins the fault's text.
+pub(in crate::config) fn client_tls(
+    written: &upstreams::UpstreamTls,
+    place: &Place,
+    whom: &str,
+    faults: &Faults,
+) -> Option<rustls::ClientConfig> {
+    let roots = match &written.roots {
         Some(file) => certificates(file, faults)?,
         None => Vec::new(),
     };
-    let identity = match &written.tls.identity {
+    let identity = match &written.identity {
         None => None,
         Some((chain, key)) => Some(identity(chain, key, faults)?),
     };
-    let tls = net::client_config(&roots, identity)
-        .map_err(|error| faults.error(Some(&written.place), format!("upstream `{name}`: {error}"), None))
-        .ok()?;
+    net::client_config(&roots, identity)
+        .map_err(|error| faults.error(Some(place), format!("{whom}: {error}"), None))
+        .ok()
+}
+
+pub(super) fn upstream(name: &str, written: &upstreams::Upstream, faults: &Faults) -> Option<Arc<Upstream>> {
+    let tls = client_tls(&written.tls, &written.place, &format!("upstream `{name}`"), faults)?;
     let settings = UpstreamSettings {
         name: name.to_owned(),
         url: written.url.clone(),

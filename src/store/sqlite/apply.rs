@@ -39,7 +39,7 @@ impl Book<'_> {
             Operation::Abandon(abandoned) => self.abandon(abandoned),
             Operation::Stop(_) => Ok(Effect::Done),
             #[cfg(test)]
-            Operation::Inspect(_) => Ok(Effect::Done),
+            Operation::Inspect(_) | Operation::Hold(..) => Ok(Effect::Done),
         }
     }
 

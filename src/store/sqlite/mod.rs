@@ -13,6 +13,7 @@ mod reserve;
 mod schema;
 mod writer;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -27,7 +28,7 @@ use crate::model::binding::Binding;
 use crate::model::digest::Digest;
 use crate::model::time::{Clock, Timestamp};
 use live::{Live, Liveness};
-pub use reader::Reader;
+pub(super) use reader::Reader;
 pub(super) use writer::Writer;
 
 /// The open database: where operations go, and where questions go.
@@ -39,28 +40,23 @@ pub(super) struct Opened {
 }
 
 /// Opens the database, takes the lease, records as interrupted what this writer left open. Blocks.
-pub(super) fn open(settings: &StoreSettings, clock: Arc<dyn Clock>) -> Result<Opened, StoreError> {
-    start(Writer::open(settings, clock)?, settings)
+pub(super) fn open(path: &Path, settings: &StoreSettings, clock: Arc<dyn Clock>) -> Result<Opened, StoreError> {
+    start(path, Writer::open(path, settings, clock)?)
 }
 
 /// Opens the database of a proxy, running or not, for what an operator changes. Blocks.
-pub(super) fn open_beside(settings: &StoreSettings, clock: Arc<dyn Clock>) -> Result<Opened, StoreError> {
-    start(Writer::on(schema::open_beside(&settings.path)?, settings, clock)?, settings)
+pub(super) fn open_beside(path: &Path, settings: &StoreSettings, clock: Arc<dyn Clock>) -> Result<Opened, StoreError> {
+    start(path, Writer::on(schema::open_beside(path)?, path, settings, clock)?)
 }
 
-fn start((writer, recovery): (Writer, Recovery), settings: &StoreSettings) -> Result<Opened, StoreError> {
+fn start(path: &Path, (writer, recovery): (Writer, Recovery)) -> Result<Opened, StoreError> {
     let (live, health) = (Arc::clone(&writer.live), writer.health.clone());
-    let reader = Reader::open(&settings.path)?;
+    let reader = Reader::open(path)?;
     let (questions, asked) = sync_channel(QUEUE);
     spawn("store-reader", move || answer_questions(reader, &asked))?;
     let (operations, queue) = sync_channel(QUEUE);
     spawn("store-writer", move || writer.run(queue))?;
-    Ok(Opened {
-        queue: Queue::to_thread(operations),
-        questions: Questions { reader: questions, live },
-        health,
-        recovery,
-    })
+    Ok(Opened { queue: Queue::Thread(operations), questions: Questions { reader: questions, live }, health, recovery })
 }
 
 /// Asks the thread that reads.

@@ -21,7 +21,7 @@ use crate::store::query::{ClientFilter, Decision, Filter, HeldClaim, OPEN, Store
 
 /// A connection that only reads.
 #[derive(Debug)]
-pub struct Reader {
+pub(in crate::store) struct Reader {
     connection: Connection,
 }
 
@@ -30,7 +30,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the file cannot be read, is no dcrgate database or has another schema.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(in crate::store) fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = schema::open_read_only(path)?;
         connection.set_prepared_statement_cache_capacity(16);
         Ok(Self { connection })
@@ -40,7 +40,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn decisions(&self, filter: &Filter) -> Result<Vec<Decision>, StoreError> {
+    pub(in crate::store) fn decisions(&self, filter: &Filter) -> Result<Vec<Decision>, StoreError> {
         let from = filter.since.map(|since| DecisionId::new(since, [0; 10]).to_string()).unwrap_or_default();
         let mut ids = match filter.outcome.as_deref() {
             Some(OPEN) => self.ids(NOT_ENDED, params![from, filter.limit])?,
@@ -61,7 +61,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {
+    pub(in crate::store) fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {
         let entry = |sql: &str| self.connection.prepare_cached(sql)?.query_row([id.to_string()], entry).optional();
         let (opened, ended) = (entry(OPENING)?, entry(END)?);
         Ok((opened.is_some() || ended.is_some()).then_some(Decision { id, opened, ended }))
@@ -71,7 +71,12 @@ impl Reader {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn entries(&self, writer: &str, from: i64, limit: u32) -> Result<Vec<StoredEntry>, StoreError> {
+    pub(in crate::store) fn entries(
+        &self,
+        writer: &str,
+        from: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEntry>, StoreError> {
         let mut statement = self.connection.prepare_cached(STRETCH)?;
         let entries = statement.query_map(params![writer, from, limit], entry)?;
         Ok(entries.collect::<Result<_, _>>()?)
@@ -81,7 +86,7 @@ impl Reader {
     ///
     /// # Errors
     /// The store's, or the first broken entry inside.
-    pub fn verify(&self, writer: &str) -> Result<Result<Head, Broken>, StoreError> {
+    pub(in crate::store) fn verify(&self, writer: &str) -> Result<Result<Head, Broken>, StoreError> {
         let mut statement = self.connection.prepare_cached(STRETCH)?;
         let mut rows = statement.query(params![writer, 0, i64::MAX])?;
         let mut head = Head::start();
@@ -102,7 +107,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn binding(&self, upstream: &str, client_id: &str) -> Result<Option<Binding>, StoreError> {
+    pub(in crate::store) fn binding(&self, upstream: &str, client_id: &str) -> Result<Option<Binding>, StoreError> {
         bindings::find(&self.connection, upstream, client_id)
     }
 
@@ -110,7 +115,10 @@ impl Reader {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn token_owner(&self, fingerprints: &[Digest]) -> Result<Option<(String, String)>, StoreError> {
+    pub(in crate::store) fn token_owner(
+        &self,
+        fingerprints: &[Digest],
+    ) -> Result<Option<(String, String)>, StoreError> {
         bindings::find_by_token(&self.connection, fingerprints)
     }
 
@@ -118,7 +126,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn clients(&self, filter: &ClientFilter) -> Result<Vec<Binding>, StoreError> {
+    pub(in crate::store) fn clients(&self, filter: &ClientFilter) -> Result<Vec<Binding>, StoreError> {
         bindings::list(&self.connection, filter)
     }
 
@@ -126,7 +134,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn claims(&self, decision: DecisionId) -> Result<Vec<HeldClaim>, StoreError> {
+    pub(in crate::store) fn claims(&self, decision: DecisionId) -> Result<Vec<HeldClaim>, StoreError> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT kind, expires FROM claims WHERE decision = $1 ORDER BY kind, key, unit")?;

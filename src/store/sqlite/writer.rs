@@ -6,6 +6,7 @@
 //! batch. A failed sync is never taken for a success: SQLite writes those frames
 //! of the WAL again with the next transaction, on the same connection.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -42,19 +43,21 @@ pub(in crate::store) struct Writer {
 impl Writer {
     /// Opens the database, takes the lease, reads the chain's head and the known requests, ends what was left open.
     pub(in crate::store) fn open(
+        path: &Path,
         settings: &StoreSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Recovery), StoreError> {
-        Self::on(schema::open(&settings.path)?, settings, clock)
+        Self::on(schema::open(path)?, path, settings, clock)
     }
 
     /// The same over a database that is open.
     pub(super) fn on(
         database: Database,
+        path: &Path,
         settings: &StoreSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Recovery), StoreError> {
-        let mut ballast = settings.path.as_os_str().to_owned();
+        let mut ballast = path.as_os_str().to_owned();
         ballast.push(".reserve");
         let now = Instant::now();
         let mut writer = Self {
@@ -281,12 +284,18 @@ impl Writer {
         }
     }
 
-    /// Takes the operations that only look out of the batch and lets them.
+    /// Takes the operations that only look or wait out of the batch and lets them.
     #[cfg(test)]
     fn inspect(&self, batch: &mut Vec<Operation>) {
-        for look in batch.extract_if(.., |operation| matches!(operation, Operation::Inspect(_))) {
-            if let Operation::Inspect(look) = look {
-                look(&self.database.connection);
+        let looks = |operation: &mut Operation| matches!(operation, Operation::Inspect(_) | Operation::Hold(..));
+        for look in batch.extract_if(.., looks) {
+            match look {
+                Operation::Inspect(look) => look(&self.database.connection),
+                Operation::Hold(arrived, go) => {
+                    _ = arrived.send(());
+                    _ = go.blocking_recv();
+                }
+                _ => {}
             }
         }
     }

@@ -38,9 +38,8 @@ async fn found(world: &World) -> Option<Binding> {
     world.store.binding("idp", "client \u{e9}/1").await.unwrap()
 }
 
-#[tokio::test]
-async fn a_binding_comes_back_as_it_was() {
-    let world = World::new();
+on_both!(a_binding_comes_back_as_it_was);
+async fn a_binding_comes_back_as_it_was(world: World) {
     let full = binding(&world, 1);
     ended(&world, 1, &[], BindingChange::Registered(Box::new(full.clone()))).await;
     assert_eq!(found(&world).await, Some(full));
@@ -48,9 +47,8 @@ async fn a_binding_comes_back_as_it_was() {
     assert_eq!(world.store.binding("other", "client \u{e9}/1").await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn a_client_id_given_out_again_has_its_last_owner() {
-    let world = World::new();
+on_both!(a_client_id_given_out_again_has_its_last_owner);
+async fn a_client_id_given_out_again_has_its_last_owner(world: World) {
     for (seed, organisation) in [(1, "org-1"), (2, "org-2")] {
         let bound = Binding { organisation: Some(organisation.to_owned()), ..binding(&world, seed) };
         ended(&world, seed, &[], BindingChange::Registered(Box::new(bound))).await;
@@ -59,9 +57,8 @@ async fn a_client_id_given_out_again_has_its_last_owner() {
     assert_eq!((last.organisation.as_deref(), last.decision), (Some("org-2"), world.decision(2)));
 }
 
-#[tokio::test]
-async fn an_update_replaces_token_and_members_and_keeps_the_registration() {
-    let world = World::new();
+on_both!(an_update_replaces_token_and_members_and_keeps_the_registration);
+async fn an_update_replaces_token_and_members_and_keeps_the_registration(world: World) {
     ended(&world, 1, &[], BindingChange::Registered(Box::new(binding(&world, 1)))).await;
     let updated = Binding {
         token_fingerprint: Some(Digest::of(b"another token")),
@@ -75,9 +72,8 @@ async fn an_update_replaces_token_and_members_and_keeps_the_registration() {
     assert_eq!(found(&world).await, Some(updated));
 }
 
-#[tokio::test]
-async fn an_update_neither_brings_back_a_deleted_client_nor_touches_the_next_one() {
-    let world = World::new();
+on_both!(an_update_neither_brings_back_a_deleted_client_nor_touches_the_next_one);
+async fn an_update_neither_brings_back_a_deleted_client_nor_touches_the_next_one(world: World) {
     let first = binding(&world, 1);
     ended(&world, 1, &[], BindingChange::Updated(Box::new(first.clone()))).await;
     assert_eq!(found(&world).await, None);
@@ -86,9 +82,8 @@ async fn an_update_neither_brings_back_a_deleted_client_nor_touches_the_next_one
     assert_eq!(found(&world).await, Some(binding(&world, 2)));
 }
 
-#[tokio::test]
-async fn what_is_adopted_takes_nobodys_place() {
-    let world = World::new();
+on_both!(what_is_adopted_takes_nobodys_place);
+async fn what_is_adopted_takes_nobodys_place(world: World) {
     let adopted = Binding { organisation: Some("org-2".to_owned()), ..binding(&world, 1) };
     for (seed, change) in [
         (1, BindingChange::Registered(Box::new(binding(&world, 1)))),
@@ -102,9 +97,8 @@ async fn what_is_adopted_takes_nobodys_place() {
     assert_eq!(world.reader().decision(world.decision(2)).unwrap().unwrap().outcome(), "admitted");
 }
 
-#[tokio::test]
-async fn a_deleted_client_gives_back_what_it_held_and_nothing_else() {
-    let world = World::new();
+on_both!(a_deleted_client_gives_back_what_it_held_and_nothing_else);
+async fn a_deleted_client_gives_back_what_it_held_and_nothing_else(world: World) {
     let window = world.now().plus(WINDOW);
     let mut opening =
         world.opening(1, &[(ClaimKind::Slot, "s"), (ClaimKind::Quota, "live"), (ClaimKind::Jti, "for ever")]);
@@ -132,9 +126,8 @@ async fn a_deleted_client_gives_back_what_it_held_and_nothing_else() {
     assert_eq!(world.open(6, &[(ClaimKind::Slot, "s")]).await.unwrap_err(), OpenError::Conflict { claim: 0 });
 }
 
-#[tokio::test]
-async fn a_token_leads_to_its_client() {
-    let world = World::new();
+on_both!(a_token_leads_to_its_client);
+async fn a_token_leads_to_its_client(world: World) {
     ended(&world, 1, &[], BindingChange::Registered(Box::new(binding(&world, 1)))).await;
     let owner = world.store.token_owner(vec![Digest::of(b"x"), Digest::of(b"token")]).await.unwrap();
     assert_eq!(owner, Some(("idp".to_owned(), "client \u{e9}/1".to_owned())));

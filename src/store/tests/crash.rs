@@ -7,7 +7,7 @@ use super::*;
 fn copy(world: &World) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     for name in ["dcrgate.db", "dcrgate.db-wal"] {
-        std::fs::copy(world.folder.path().join(name), folder.path().join(name)).unwrap();
+        std::fs::copy(world.folder().join(name), folder.path().join(name)).unwrap();
     }
     let path = folder.path().join("dcrgate.db");
     (folder, path)
@@ -15,13 +15,13 @@ fn copy(world: &World) -> (tempfile::TempDir, PathBuf) {
 
 #[tokio::test]
 async fn what_was_left_open_is_interrupted_at_the_next_start() {
-    let world = World::new();
+    let world = World::sqlite();
     let _open = world.open(1, &[(ClaimKind::Jti, "a")]).await.unwrap();
     world.store.append(world.refusal(2, Standing::Trusted)).await.unwrap();
     let (_folder, path) = copy(&world);
     let store = start(&path, &world.clock).unwrap();
     assert_eq!(store.recovery(), Recovery { interrupted: 1, entries: 3 });
-    let reader = Reader::open(&path).unwrap();
+    let reader = Reader::open(path.as_path()).unwrap();
     let decision = reader.decision(world.decision(1)).unwrap().unwrap();
     assert_eq!(decision.outcome(), "interrupted");
     assert_eq!(decision.ended.unwrap().body, b"interrupted: opening 1");
@@ -37,9 +37,8 @@ async fn what_was_left_open_is_interrupted_at_the_next_start() {
     assert_eq!(start(&path, &world.clock).unwrap().recovery(), Recovery { interrupted: 0, entries: 4 });
 }
 
-#[tokio::test]
-async fn a_dropped_pass_is_interrupted_at_once() {
-    let world = World::new();
+on_both!(a_dropped_pass_is_interrupted_at_once);
+async fn a_dropped_pass_is_interrupted_at_once(world: World) {
     drop(world.open(1, &[(ClaimKind::Jti, "a")]).await.unwrap());
     assert_eq!(world.count("SELECT count(*) FROM claims").await, 1);
     world.store.append(world.refusal(2, Standing::Trusted)).await.unwrap();
@@ -49,7 +48,7 @@ async fn a_dropped_pass_is_interrupted_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_acknowledged_survives_a_kill_at_any_moment() {
-    let world = Arc::new(World::new());
+    let world = Arc::new(World::sqlite());
     let acknowledged = Arc::new(AtomicI64::new(0));
     let tasks: Vec<_> = (0..4_u16)
         .map(|task| {
@@ -70,7 +69,7 @@ async fn everything_acknowledged_survives_a_kill_at_any_moment() {
         let recovery = start(&path, &world.clock).unwrap().recovery();
         let interrupted = i64::try_from(recovery.interrupted).unwrap();
         assert!(recovery.entries - interrupted >= before, "{recovery:?}, {before} acknowledged");
-        assert_eq!(Reader::open(&path).unwrap().verify("gate-1").unwrap().unwrap().seq, recovery.entries);
+        assert_eq!(Reader::open(path.as_path()).unwrap().verify("gate-1").unwrap().unwrap().seq, recovery.entries);
         tokio::task::yield_now().await;
     }
     for task in tasks {
@@ -81,7 +80,7 @@ async fn everything_acknowledged_survives_a_kill_at_any_moment() {
 
 #[tokio::test]
 async fn a_wal_cut_anywhere_leaves_whole_operations() {
-    let world = World::new();
+    let world = World::sqlite();
     for seed in 0..6 {
         let opened = world.open(seed, &[(ClaimKind::Jti, &seed.to_string())]).await.unwrap();
         world.close(opened, Release::All).await;
@@ -94,7 +93,8 @@ async fn a_wal_cut_anywhere_leaves_whole_operations() {
         std::fs::copy(path, cut.path().join("dcrgate.db")).unwrap();
         std::fs::write(cut.path().join("dcrgate.db-wal"), &whole[..length]).unwrap();
         let path = cut.path().join("dcrgate.db");
-        let (writer, recovery) = Writer::open(&settings(&path), Arc::clone(&world.clock) as Arc<dyn Clock>).unwrap();
+        let (writer, recovery) =
+            Writer::open(&path, &settings(&path), Arc::clone(&world.clock) as Arc<dyn Clock>).unwrap();
         drop(writer);
         let connection = rusqlite::Connection::open(&path).unwrap();
         let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
@@ -104,7 +104,7 @@ async fn a_wal_cut_anywhere_leaves_whole_operations() {
         );
         assert_eq!(opened, ended);
         assert_eq!(count("SELECT count(*) FROM claims"), i64::try_from(recovery.interrupted).unwrap());
-        assert_eq!(Reader::open(&path).unwrap().verify("gate-1").unwrap().unwrap().seq, recovery.entries);
+        assert_eq!(Reader::open(path.as_path()).unwrap().verify("gate-1").unwrap().unwrap().seq, recovery.entries);
         most = most.max(recovery.entries);
     }
     assert!(most > 8, "{most}");
@@ -112,7 +112,7 @@ async fn a_wal_cut_anywhere_leaves_whole_operations() {
 
 #[tokio::test]
 async fn a_second_store_is_refused_at_once() {
-    let world = World::new();
+    let world = World::sqlite();
     assert_eq!(start(&world.path(), &world.clock).unwrap_err(), StoreError::Locked { path: world.path() });
     world.store.shutdown().await;
     start(&world.path(), &world.clock).unwrap();
@@ -120,10 +120,10 @@ async fn a_second_store_is_refused_at_once() {
 
 #[tokio::test]
 async fn after_shutdown_everything_is_in_one_file_and_nothing_is_taken() {
-    let world = World::new();
+    let world = World::sqlite();
     let opened = world.open(1, &[]).await.unwrap();
     world.store.shutdown().await;
-    assert!(!world.folder.path().join("dcrgate.db-wal").exists());
+    assert!(!world.folder().join("dcrgate.db-wal").exists());
     let failed = world.store.close(world.closing(opened, Release::Nothing)).await.unwrap_err();
     assert_eq!(failed.error, StoreError::Closed);
     assert!(failed.closing.is_some());
@@ -138,10 +138,10 @@ fn open_decisions_of_another_writer_wait_for_its_lease() {
     let clock = Arc::new(TestClock(AtomicI64::new(1_795_435_200_000_000)));
     let path = folder.path().join("dcrgate.db");
     let other = StoreSettings { writer: "gate-2".to_owned(), ..settings(&path) };
-    let open = |settings: StoreSettings| Writer::open(&settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    let open = |settings: StoreSettings| Writer::open(&path, &settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
     let (mut writer, _) = open(other);
     let (queue, _kept) = std::sync::mpsc::sync_channel(1);
-    let queue = Queue::to_thread(queue);
+    let queue = Queue::Thread(queue);
     let opening = Opening {
         decision: DecisionId::new(clock.now(), [1; 10]),
         at: clock.now(),

@@ -2,9 +2,8 @@
 
 use super::*;
 
-#[tokio::test]
-async fn one_commit_ends_a_decision_with_binding_and_answer() {
-    let world = World::new();
+on_both!(one_commit_ends_a_decision_with_binding_and_answer);
+async fn one_commit_ends_a_decision_with_binding_and_answer(world: World) {
     let sealer = Sealer::new(SealingKey::new(&[7; 32]).unwrap(), Vec::new());
     let opened = world.open(1, &[(ClaimKind::Jti, "a")]).await.unwrap();
     assert_eq!(world.store.answer(&request(1), world.now()).await.unwrap(), Some(Stored::InProgress));
@@ -28,9 +27,9 @@ async fn one_commit_ends_a_decision_with_binding_and_answer() {
     assert_eq!(world.open(1, &[]).await.unwrap_err(), OpenError::Repeated(Stored::Answer(sealed)));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_sixteen_at_once_one_takes_the_jti() {
-    let world = Arc::new(World::new());
+on_both!(of_sixteen_at_once_one_takes_the_jti);
+async fn of_sixteen_at_once_one_takes_the_jti(world: World) {
+    let world = Arc::new(world);
     let tasks: Vec<_> = (0..16)
         .map(|seed| {
             let world = Arc::clone(&world);
@@ -52,9 +51,8 @@ async fn of_sixteen_at_once_one_takes_the_jti() {
     assert!(refused.iter().all(|decision| decision.ended.as_ref().unwrap().body == told.as_bytes()));
 }
 
-#[tokio::test]
-async fn a_conflict_takes_nothing() {
-    let world = World::new();
+on_both!(a_conflict_takes_nothing);
+async fn a_conflict_takes_nothing(world: World) {
     let _holder = world.open(1, &[(ClaimKind::Slot, "b")]).await.unwrap();
     let wanted = [(ClaimKind::Jti, "a"), (ClaimKind::Slot, "b"), (ClaimKind::Quota, "c")];
     assert_eq!(world.open(2, &wanted).await.unwrap_err(), OpenError::Conflict { claim: 1 });
@@ -64,22 +62,20 @@ async fn a_conflict_takes_nothing() {
     world.open(3, &[(ClaimKind::Jti, "b"), (ClaimKind::Jti, "a"), (ClaimKind::Jti, "a")]).await.unwrap();
 }
 
-#[tokio::test]
-async fn claims_are_released_by_how_the_decision_ended() {
+on_both!(claims_are_released_by_how_the_decision_ended);
+async fn claims_are_released_by_how_the_decision_ended(world: World) {
     let all = [(ClaimKind::Jti, "j"), (ClaimKind::Slot, "s"), (ClaimKind::TokenUse, "t"), (ClaimKind::Quota, "q")];
-    for (release, left) in [(Release::Nothing, 4), (Release::All, 0), (Release::SlotAndQuota, 2)] {
-        let world = World::new();
-        let opened = world.open(1, &all).await.unwrap();
+    for (seed, release, left) in [(1, Release::Nothing, 4), (2, Release::All, 0), (3, Release::SlotAndQuota, 2)] {
+        let opened = world.open(seed, &all).await.unwrap();
         world.close(opened, release).await;
         assert_eq!(world.count("SELECT count(*) FROM claims").await, left);
         assert_eq!(world.count("SELECT count(*) FROM claims WHERE kind IN ('slot', 'quota')").await, left / 4 * 2);
-        assert_eq!(world.freed(world.decision(1)).await, usize::try_from(left).unwrap());
+        assert_eq!(world.freed(world.decision(seed)).await, usize::try_from(left).unwrap());
     }
 }
 
-#[tokio::test]
-async fn a_request_without_a_stored_answer_may_be_tried_anew() {
-    let world = World::new();
+on_both!(a_request_without_a_stored_answer_may_be_tried_anew);
+async fn a_request_without_a_stored_answer_may_be_tried_anew(world: World) {
     let opened = world.open(1, &[]).await.unwrap();
     assert_eq!(world.open(1, &[]).await.unwrap_err(), OpenError::Repeated(Stored::InProgress));
     world.close(opened, Release::All).await;
@@ -88,9 +84,8 @@ async fn a_request_without_a_stored_answer_may_be_tried_anew() {
     world.store.open_decision(again).await.unwrap();
 }
 
-#[tokio::test]
-async fn answers_and_claims_end_with_their_time_whether_purged_or_not() {
-    let world = World::new();
+on_both!(answers_and_claims_end_with_their_time_whether_purged_or_not);
+async fn answers_and_claims_end_with_their_time_whether_purged_or_not(world: World) {
     let mut opening = world.opening(1, &[]);
     opening.claims.push(claim(ClaimKind::Jti, "a", Some(world.now().plus(WINDOW))));
     let mut closing = world.closing(world.store.open_decision(opening).await.unwrap(), Release::Nothing);
@@ -109,7 +104,7 @@ fn what_is_over_is_purged() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(TestClock(AtomicI64::new(0)));
     let path = folder.path().join("dcrgate.db");
-    drop(Writer::open(&settings(&path), Arc::clone(&clock) as Arc<dyn Clock>).unwrap());
+    drop(Writer::open(&path, &settings(&path), Arc::clone(&clock) as Arc<dyn Clock>).unwrap());
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection
         .execute_batch(&format!(
@@ -120,7 +115,7 @@ fn what_is_over_is_purged() {
             0
         ))
         .unwrap();
-    let (mut writer, _) = Writer::open(&settings(&path), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    let (mut writer, _) = Writer::open(&path, &settings(&path), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
     assert_eq!(writer.live.len(), 2);
     clock.advance(Duration::from_secs(1));
     writer.work(&mut Vec::new());
@@ -129,9 +124,9 @@ fn what_is_over_is_purged() {
     assert_eq!((left("SELECT count(*) FROM claims"), left("SELECT count(*) FROM answers")), (2, 1));
 }
 
-#[tokio::test]
-async fn one_operation_that_fails_does_not_spoil_its_batch() {
-    let world = Arc::new(World::new());
+on_both!(one_operation_that_fails_does_not_spoil_its_batch);
+async fn one_operation_that_fails_does_not_spoil_its_batch(world: World) {
+    let world = Arc::new(world);
     world.store.append(world.refusal(1, Standing::Trusted)).await.unwrap();
     let go = world.store.hold().await;
     let tasks: Vec<_> = [2, 1, 3]
@@ -151,9 +146,8 @@ async fn one_operation_that_fails_does_not_spoil_its_batch() {
     assert_eq!(world.reader().verify("gate-1").unwrap().unwrap().seq, 3);
 }
 
-#[tokio::test]
-async fn a_caller_that_went_away_leaves_nothing_taken() {
-    let world = World::new();
+on_both!(a_caller_that_went_away_leaves_nothing_taken);
+async fn a_caller_that_went_away_leaves_nothing_taken(world: World) {
     let go = world.store.hold().await;
     {
         let waiting = world.open(1, &[(ClaimKind::Jti, "a")]);
@@ -165,9 +159,8 @@ async fn a_caller_that_went_away_leaves_nothing_taken() {
     world.open(1, &[(ClaimKind::Jti, "a")]).await.unwrap();
 }
 
-#[tokio::test]
-async fn an_opening_that_cannot_be_delivered_is_undone() {
-    let world = World::new();
+on_both!(an_opening_that_cannot_be_delivered_is_undone);
+async fn an_opening_that_cannot_be_delivered_is_undone(world: World) {
     let (reply, gone) = oneshot::channel();
     drop(gone);
     let opening = Box::new(world.opening(1, &[(ClaimKind::Jti, "a")]));
@@ -176,12 +169,11 @@ async fn an_opening_that_cannot_be_delivered_is_undone() {
         if abandoned.release == Release::All && abandoned.claims.len() == 1));
 }
 
-#[tokio::test]
-async fn more_than_the_queue_holds_is_refused() {
-    let world = World::new();
+on_both!(more_than_the_queue_holds_is_refused);
+async fn more_than_the_queue_holds_is_refused(world: World) {
     let go = world.store.hold().await;
     for _ in 0..QUEUE {
-        world.store.submit(Operation::Inspect(Box::new(|_| ()))).unwrap();
+        world.store.submit(Operation::Hold(oneshot::channel().0, oneshot::channel().1)).unwrap();
     }
     let opened = world.open(1, &[]).await;
     assert_eq!(opened.unwrap_err(), OpenError::Store(StoreError::Busy));

@@ -22,8 +22,8 @@ fn large(world: &World, seed: u16) -> Opening {
 
 #[tokio::test]
 async fn a_full_disk_is_an_error_and_heals_by_itself() {
-    let world = World::new();
-    let ballast = world.folder.path().join("dcrgate.db.reserve");
+    let world = World::sqlite();
+    let ballast = world.folder().join("dcrgate.db.reserve");
     assert!(ballast.exists());
     fill(&world).await;
     let failed = world.store.open_decision(large(&world, 1)).await.unwrap_err();
@@ -41,7 +41,7 @@ async fn a_full_disk_is_an_error_and_heals_by_itself() {
 
 #[tokio::test]
 async fn strangers_stop_first() {
-    let world = World::new();
+    let world = World::sqlite();
     fill(&world).await;
     assert!(world.store.open_decision(large(&world, 1)).await.is_err());
     make_room(&world).await;
@@ -54,7 +54,7 @@ async fn strangers_stop_first() {
 
 #[tokio::test]
 async fn a_closing_that_failed_comes_back_and_succeeds_later() {
-    let world = World::new();
+    let world = World::sqlite();
     let opened = world.open(1, &[(ClaimKind::Slot, "s")]).await.unwrap();
     fill(&world).await;
     let mut closing = world.closing(opened, Release::SlotAndQuota);

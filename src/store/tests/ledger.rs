@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn entries_cannot_be_changed_deleted_replaced_or_skipped() {
-    let world = World::new();
+    let world = World::sqlite();
     for seed in 0..3 {
         world.store.append(world.refusal(seed, Standing::Trusted)).await.unwrap();
     }
@@ -51,7 +51,7 @@ async fn tampering_with_the_file_shows() {
         ),
     ];
     for (sql, seq, fault) in cases {
-        let world = World::new();
+        let world = World::sqlite();
         for seed in 0..4 {
             world.store.append(world.refusal(seed, Standing::Trusted)).await.unwrap();
         }
@@ -67,9 +67,8 @@ async fn tampering_with_the_file_shows() {
     }
 }
 
-#[tokio::test]
-async fn decisions_are_listed_newest_first_by_outcome_and_time() {
-    let world = World::new();
+on_both!(decisions_are_listed_newest_first_by_outcome_and_time);
+async fn decisions_are_listed_newest_first_by_outcome_and_time(world: World) {
     world.store.append(world.refusal(1, Standing::Trusted)).await.unwrap();
     world.clock.advance(Duration::from_secs(60));
     let middle = world.now();

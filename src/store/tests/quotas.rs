@@ -16,9 +16,9 @@ fn exhausted(until: Option<Timestamp>) -> OpenError {
     OpenError::Exhausted { claim: 1, until }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_twenty_at_once_as_many_pass_as_there_are_units() {
-    let world = Arc::new(World::new());
+on_both!(of_twenty_at_once_as_many_pass_as_there_are_units);
+async fn of_twenty_at_once_as_many_pass_as_there_are_units(world: World) {
+    let world = Arc::new(world);
     let tasks: Vec<_> = (0..20)
         .map(|seed| {
             let world = Arc::clone(&world);
@@ -40,9 +40,8 @@ async fn of_twenty_at_once_as_many_pass_as_there_are_units() {
     assert_eq!(world.reader().decisions(&filter).unwrap().len(), 13);
 }
 
-#[tokio::test]
-async fn units_are_given_back_and_taken_again() {
-    let world = World::new();
+on_both!(units_are_given_back_and_taken_again);
+async fn units_are_given_back_and_taken_again(world: World) {
     let mut opened = Vec::new();
     for seed in 0..3 {
         opened.push(open(&world, seed, units("q", 3, None)).await.unwrap());
@@ -61,9 +60,8 @@ async fn units_are_given_back_and_taken_again() {
     open(&world, 14, units("q", 3, None)).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_window_ends_for_each_unit_by_itself_and_leaves_no_row() {
-    let world = World::new();
+on_both!(a_window_ends_for_each_unit_by_itself_and_leaves_no_row);
+async fn a_window_ends_for_each_unit_by_itself_and_leaves_no_row(world: World) {
     let start = world.now();
     let later = |seconds| start.plus(Duration::from_secs(seconds));
     let take = |seed| open(&world, seed, units("q", 2, Some(world.now().plus(Duration::from_secs(100)))));
@@ -81,9 +79,8 @@ async fn a_window_ends_for_each_unit_by_itself_and_leaves_no_row() {
     assert_eq!(world.count("SELECT count(*) FROM claims WHERE kind = 'quota'").await, 1);
 }
 
-#[tokio::test]
-async fn a_limit_that_was_lowered_counts_what_is_held_above_it() {
-    let world = World::new();
+on_both!(a_limit_that_was_lowered_counts_what_is_held_above_it);
+async fn a_limit_that_was_lowered_counts_what_is_held_above_it(world: World) {
     let mut opened = Vec::new();
     for seed in 0..4 {
         opened.push(open(&world, seed, units("q", 4, None)).await.unwrap());
@@ -95,9 +92,8 @@ async fn a_limit_that_was_lowered_counts_what_is_held_above_it() {
     assert_eq!(open(&world, 12, units("q", 3, None)).await.unwrap_err(), exhausted(None));
 }
 
-#[tokio::test]
-async fn quotas_of_others_are_theirs_and_one_decision_takes_one_unit() {
-    let world = World::new();
+on_both!(quotas_of_others_are_theirs_and_one_decision_takes_one_unit);
+async fn quotas_of_others_are_theirs_and_one_decision_takes_one_unit(world: World) {
     open(&world, 1, units("q", 1, None)).await.unwrap();
     open(&world, 2, units("r", 1, None)).await.unwrap();
     assert_eq!(open(&world, 3, units("q", 1, None)).await.unwrap_err(), exhausted(None));
@@ -107,15 +103,14 @@ async fn quotas_of_others_are_theirs_and_one_decision_takes_one_unit() {
     open(&world, 5, units("s", 2, None)).await.unwrap();
 }
 
-#[tokio::test]
-async fn units_survive_a_restart() {
-    let world = World::new();
+on_both!(units_survive_a_restart);
+async fn units_survive_a_restart(world: World) {
     for seed in 0..2 {
         let opened = open(&world, seed, units("q", 2, None)).await.unwrap();
         world.close(opened, Release::Nothing).await;
     }
     world.store.shutdown().await;
-    let store = start(&world.path(), &world.clock).unwrap();
+    let store = world.beside("gate-1").unwrap();
     let mut opening = world.opening(9, &[]);
     opening.claims = vec![units("q", 2, None)];
     assert_eq!(store.open_decision(opening).await.unwrap_err(), OpenError::Exhausted { claim: 0, until: None });
@@ -134,7 +129,7 @@ fn claims_of_the_first_schema_are_kept() {
     .unwrap();
     drop(old);
     let clock = Arc::new(TestClock(AtomicI64::new(0)));
-    drop(Writer::open(&settings(&path), clock as Arc<dyn Clock>).unwrap());
+    drop(Writer::open(&path, &settings(&path), clock as Arc<dyn Clock>).unwrap());
     let new = rusqlite::Connection::open(&path).unwrap();
     let row = new
         .query_row("SELECT kind, key, unit, decision, expires, taken FROM claims", [], |row| {

@@ -40,9 +40,8 @@ async fn delete(world: &World, seed: u16, client: u16) {
 
 const TAKEN: OpenError = OpenError::Conflict { claim: 0 };
 
-#[tokio::test]
-async fn a_key_of_a_live_client_is_nobody_elses() {
-    let world = World::new();
+on_both!(a_key_of_a_live_client_is_nobody_elses);
+async fn a_key_of_a_live_client_is_nobody_elses(world: World) {
     let client = registered(&world, 1, "a").await;
     assert_eq!(open(&world, 2, vec![of_client("a", None)]).await.unwrap_err(), TAKEN);
     let another = registered(&world, 3, "b").await;
@@ -52,17 +51,15 @@ async fn a_key_of_a_live_client_is_nobody_elses() {
     open(&world, 7, vec![of_client("a", None)]).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_refusal_of_the_identity_server_frees_it() {
-    let world = World::new();
+on_both!(a_refusal_of_the_identity_server_frees_it);
+async fn a_refusal_of_the_identity_server_frees_it(world: World) {
     let opened = open(&world, 1, vec![of_client("a", None)]).await.unwrap();
     world.close(opened, Release::SlotAndQuota).await;
     open(&world, 2, vec![of_client("a", None)]).await.unwrap();
 }
 
-#[tokio::test]
-async fn what_an_update_takes_is_the_clients() {
-    let world = World::new();
+on_both!(what_an_update_takes_is_the_clients);
+async fn what_an_update_takes_is_the_clients(world: World) {
     let client = registered(&world, 1, "a").await;
     for (seed, key) in [(2, "next"), (3, "next"), (4, "a")] {
         let claims = vec![of_client("a", Some(client)), of_client(key, Some(client))];
@@ -74,9 +71,8 @@ async fn what_an_update_takes_is_the_clients() {
     open(&world, 7, vec![of_client("next", None), of_client("a", None)]).await.unwrap();
 }
 
-#[tokio::test]
-async fn an_update_that_is_refused_frees_what_it_took_and_nothing_else() {
-    let world = World::new();
+on_both!(an_update_that_is_refused_frees_what_it_took_and_nothing_else);
+async fn an_update_that_is_refused_frees_what_it_took_and_nothing_else(world: World) {
     let client = registered(&world, 1, "a").await;
     let opened = open(&world, 2, vec![of_client("a", Some(client)), of_client("next", Some(client))]).await.unwrap();
     world.close(opened, Release::SlotAndQuota).await;
@@ -84,9 +80,8 @@ async fn an_update_that_is_refused_frees_what_it_took_and_nothing_else() {
     assert_eq!(open(&world, 4, vec![of_client("a", None)]).await.unwrap_err(), TAKEN);
 }
 
-#[tokio::test]
-async fn an_update_of_a_client_that_was_deleted_meanwhile_holds_nothing() {
-    let world = World::new();
+on_both!(an_update_of_a_client_that_was_deleted_meanwhile_holds_nothing);
+async fn an_update_of_a_client_that_was_deleted_meanwhile_holds_nothing(world: World) {
     let client = registered(&world, 1, "a").await;
     let opened = open(&world, 2, vec![of_client("next", Some(client))]).await.unwrap();
     delete(&world, 3, 1).await;
