@@ -5,6 +5,7 @@
 
 #![cfg(test)]
 
+#[expect(dead_code, reason = "these tests ask less of it than others")]
 #[path = "reliability/applicant.rs"]
 mod applicant;
 #[path = "proxies/fleet.rs"]
