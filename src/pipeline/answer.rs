@@ -8,13 +8,17 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use super::decode::{Form, FormFault};
+use super::decode::FormFault;
 use super::discovery::Unobtainable;
 use crate::headers::decision::DECISION_ID;
 use crate::model::error_code::ErrorCode;
 use crate::model::id::DecisionId;
 use crate::model::trace::{Rule, Trace};
 use crate::upstream::{Body, SendError, Sent};
+
+mod form;
+
+use form::form;
 
 /// FAPI 1.0 Baseline §6.2.1: it correlates a caller's log with ours.
 pub const INTERACTION_ID: HeaderName = HeaderName::from_static("x-fapi-interaction-id");
@@ -354,30 +358,6 @@ pub(super) const fn status_of(error: &ErrorCode) -> StatusCode {
 /// RFC 6585 §4 where waiting helps, whatever code a policy gives; else as the code has it.
 pub(super) const fn status_where_taken(error: &ErrorCode, passes: bool) -> StatusCode {
     if passes { StatusCode::TOO_MANY_REQUESTS } else { status_of(error) }
-}
-
-fn form(fault: &FormFault) -> Told {
-    let (status, description) = match fault {
-        FormFault::MediaType(Form::Json) => (
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the body has to be application/json in UTF-8, without a content coding".to_owned(),
-        ),
-        FormFault::MediaType(Form::Jws) => (
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the body has to be a signed request as application/jose or application/jwt, without a content coding"
-                .to_owned(),
-        ),
-        FormFault::TooLarge => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than a registration request may be".to_owned())
-        }
-        FormFault::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time".to_owned()),
-        FormFault::Broken => (StatusCode::BAD_REQUEST, "the body broke off".to_owned()),
-        FormFault::Json(fault) => (StatusCode::BAD_REQUEST, fault.to_string()),
-        FormFault::Jws(fault) => {
-            (StatusCode::BAD_REQUEST, format!("the body has to be one JWS in compact form, and it {fault}"))
-        }
-    };
-    Told { status, error: ErrorCode::InvalidRequest, description, retry_after: None }
 }
 
 /// A JSON answer that no cache keeps.
