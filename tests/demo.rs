@@ -11,7 +11,8 @@ use dcrgate::sandbox::scenario;
 async fn every_case_of_the_demo_ends_as_it_says() {
     let gate = gate::Gate::start().await;
     let outcomes = scenario::play(&gate.world, gate.address).await.expect("played");
-    assert!(outcomes.len() >= 12);
+    assert!(outcomes.len() >= 19);
+    assert!(outcomes.iter().any(|outcome| outcome.sent == "the owner deletes it"));
     let unexpected: Vec<_> = outcomes.iter().filter(|outcome| !outcome.as_expected()).collect();
     assert!(unexpected.is_empty(), "{unexpected:#?}");
 }

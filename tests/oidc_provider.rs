@@ -41,8 +41,13 @@ fn before(server: &IdentityServer, profile: &str, text: &str) -> String {
 
 /// A proxy in front of a real identity server that trusts the sandbox's directory.
 async fn bank(profile: &str) -> Result<(Gate, IdentityServer), Missing> {
+    bank_with(profile, &json!({ "issuer": ISSUER })).await
+}
+
+/// With other settings of the identity server.
+async fn bank_with(profile: &str, settings: &Value) -> Result<(Gate, IdentityServer), Missing> {
     let (home, world) = gate::world(|text| text).await;
-    let settings = json!({ "issuer": ISSUER }).to_string();
+    let settings = settings.to_string();
     let server = IdentityServer::start(&settings, Some(&world.path("certs/authorities/servers.pem")))?;
     let path = world.configuration();
     let text = std::fs::read_to_string(&path).expect("a configuration");
@@ -290,5 +295,62 @@ async fn curl_registers_through_mutual_tls_and_gets_a_token() {
         let (status, token) = files.curl(&curl, version, &token);
         assert_eq!(status, 200, "{token:?}");
         assert!(!text(&token, "access_token").is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_managed_with_and_without_rotation() {
+    for rotate in [false, true] {
+        let (gate, _server) = or_skip!(bank_with("2.1.0", &json!({ "issuer": ISSUER, "rotate": rotate })).await);
+        let (owner, thief) = (Client::new(&gate, "owner"), Client::new(&gate, "thief"));
+        let (status, client) = owner.registers(&gate, |_| {}).await;
+        assert_eq!(status, 201, "{client:?}");
+        let (status, other) = thief.registers(&gate, |_| {}).await;
+        assert_eq!(status, 201, "{other:?}");
+        let path = format!("/register/{}", text(&client, "client_id"));
+        let ask = async |who: &Client, method: http::Method, token: &str, body: Vec<u8>| {
+            let request = dcrgate::sandbox::third_party::management(method, &path, token, body);
+            who.third_party.send(gate.address, Protocol::Http1, request).await.expect("an answer")
+        };
+        let token = text(&client, "registration_access_token").to_owned();
+        let read = ask(&owner, http::Method::GET, &token, Vec::new()).await;
+        assert_eq!(read.status(), 200, "{:?}", read.body());
+        assert_eq!(text(&members(&read), "registration_client_uri"), format!("{ISSUER}{path}"));
+
+        // This identity server destroys a token that comes for another client: it must never hear of one.
+        for (who, used) in [(&thief, text(&other, "registration_access_token")), (&thief, token.as_str())] {
+            for method in [http::Method::GET, http::Method::DELETE] {
+                let refused = ask(who, method, used, Vec::new()).await;
+                assert_eq!(refused.status(), 401, "{:?}", refused.body());
+                assert_eq!(text(&members(&refused), "error"), "invalid_token");
+            }
+        }
+
+        // The whole answer comes back with a new statement.
+        let mut echo = members(&read);
+        echo.extend(gate.world.request(&owner.software).expect("a request"));
+        echo.insert("client_name".to_owned(), "renamed".into());
+        let body = serde_json::to_vec(&echo).expect("JSON");
+        let updated = ask(&owner, http::Method::PUT, &token, body.clone()).await;
+        assert_eq!(updated.status(), 200, "{:?}", updated.body());
+        let next = text(&members(&updated), "registration_access_token").to_owned();
+        assert_eq!(next != token, rotate);
+        if rotate {
+            assert_eq!(ask(&owner, http::Method::GET, &token, Vec::new()).await.status(), 401, "the token before");
+            assert_eq!(ask(&owner, http::Method::PUT, &token, body).await.body(), updated.body(), "a lost answer");
+        }
+        assert_eq!(ask(&owner, http::Method::GET, &next, Vec::new()).await.status(), 200);
+        assert_eq!(ask(&owner, http::Method::DELETE, &next, Vec::new()).await.status(), 204);
+        assert_eq!(ask(&owner, http::Method::GET, &next, Vec::new()).await.status(), 401);
+        let (status, again) = owner.registers(&gate, |_| {}).await;
+        assert_eq!(status, 201, "the slot is free: {again:?}");
+        let of_other = dcrgate::sandbox::third_party::management(
+            http::Method::GET,
+            &format!("/register/{}", text(&other, "client_id")),
+            text(&other, "registration_access_token"),
+            "",
+        );
+        let answer = thief.third_party.send(gate.address, Protocol::Http1, of_other).await.expect("an answer");
+        assert_eq!(answer.status(), 200, "what the thief has of its own still works");
     }
 }

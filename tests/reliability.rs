@@ -27,6 +27,8 @@ mod http2;
 mod identity_server;
 #[path = "reliability/limits.rs"]
 mod limits;
+#[path = "reliability/management.rs"]
+mod management;
 #[path = "reliability/outage.rs"]
 mod outage;
 #[path = "support/programs.rs"]

@@ -19,6 +19,7 @@ use super::{Identity, KeyKind, SandboxError, Software, World};
 use crate::model::time::Timestamp;
 
 mod cases;
+mod management;
 
 pub use cases::CASES;
 
@@ -125,7 +126,7 @@ impl Outcome {
     }
 }
 
-/// Plays all cases, one after the other, against a proxy over this world.
+/// Plays all cases, one after the other, and then what is done with a registered client, against a proxy over this world.
 ///
 /// # Errors
 /// When the sandbox itself fails. A proxy that does not answer is an outcome.
@@ -134,6 +135,7 @@ pub async fn play(world: &World, proxy: SocketAddr) -> Result<Vec<Outcome>, Sand
     for case in CASES {
         outcomes.push(case.play(world, proxy).await?);
     }
+    outcomes.extend(management::play(world, proxy).await?);
     Ok(outcomes)
 }
 
