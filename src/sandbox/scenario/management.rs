@@ -64,18 +64,18 @@ pub(super) async fn play(world: &World, proxy: SocketAddr) -> Result<Vec<Outcome
             rule: rule.map(str::to_owned),
             forwarded,
         };
-        outcomes.push(outcome(sent, answer, expected, seen));
+        outcomes.push(outcome(sent, &answer, expected, seen));
     }
     Ok(outcomes)
 }
 
-fn outcome(sent: &str, answer: Result<Response<Bytes>, SandboxError>, expected: Expectation, seen: usize) -> Outcome {
+fn outcome(sent: &str, answer: &Result<Response<Bytes>, SandboxError>, expected: Expectation, seen: usize) -> Outcome {
     let body: Value =
         answer.as_ref().ok().and_then(|answer| serde_json::from_slice(answer.body()).ok()).unwrap_or_default();
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let (error, rule) = (text("/error"), text("/violations/0/rule"));
     let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-    let message = match &answer {
+    let message = match answer {
         Err(fault) => Some(fault.to_string()),
         Ok(_) => text("/violations/0/message").or_else(|| text("/error_description")).or_else(|| {
             Some(text("/client_id").map_or_else(|| "the client is gone".to_owned(), |id| format!("client {id}")))
