@@ -177,8 +177,9 @@ fn what_is_not_built_is_refused() {
         ),
         (changed("[key_sets", "revocation = { ocsp = true }\n[key_sets"), "8: `ocsp` is not built yet"),
         (
-            changed(upstream, &format!("{upstream}\nprofile = \"glewlwyd\"")),
-            "12: this `profile` is not built yet (built: generic, oidc-provider, keycloak)",
+            changed(upstream, &format!("{upstream}\nprofile = \"curity\"")),
+            "12: this `profile` is not built yet (built: generic, oidc-provider, keycloak, glewlwyd, \
+             django-oauth-toolkit, lemonldap-ng, canaille)",
         ),
         (changed(upstream, &format!("{upstream}\nhttp = \"2\"")), "12: this `http` is not built yet (built: 1.1)"),
         (
@@ -250,6 +251,7 @@ fn with_defaults(sample: &str) -> String {
         "client_auth",
         "cors",
         "file",
+        "max_concurrent",
         "proxy",
         "roots",
         "policies",

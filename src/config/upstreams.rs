@@ -22,6 +22,12 @@ pub struct Upstream {
     pub profile: &'static Profile,
     /// Which headers tell it about the client's certificate.
     pub headers: Dialect,
+    /// Whether its answers are made those of RFC 7591 (status, `client_secret_expires_at`, types of members). Default
+    /// what the profile knows.
+    pub normalise: bool,
+    /// How many gated requests it takes at once, 1 to 1000; the others wait, some 16 of them for 10 seconds at most.
+    /// Default what the profile knows, which is mostly no limit.
+    pub max_concurrent: Option<usize>,
     /// TLS towards it; only with an https URL.
     pub tls: UpstreamTls,
     /// How long to wait for it.
@@ -73,7 +79,7 @@ fn upstream(name: &Located<String>, section: Section<'_>, from: &Reading<'_>) ->
     let mut profile = GENERIC;
     values::word(&section, "profile", &words, &mut profile);
     values::word(&section, "http", &[("1.1", Some(())), ("2", None)], &mut ());
-    let mut headers = Dialect { certificate: CertificateForm::Rfc9440, chain: Chain::Omit };
+    let mut headers = Dialect { certificate: profile.certificate, chain: Chain::Omit };
     if let Some(section) = section.section("headers") {
         values::word(&section, "certificate", CERTIFICATE_HEADERS, &mut headers.certificate);
         if section.boolean("chain").is_some_and(|chain| chain.value) {
@@ -104,8 +110,20 @@ fn upstream(name: &Located<String>, section: Section<'_>, from: &Reading<'_>) ->
     }
     let mut max_idle = 64;
     values::count(&section, "max_idle", 0..=10_000, &mut max_idle);
+    let normalise = section.boolean("normalise").map_or(profile.normalise, |written| written.value);
+    let max_concurrent = values::optional_count(&section, "max_concurrent", 1..=1000).or(profile.max_concurrent);
     section.finish();
-    Some(Upstream { url: url?.value, profile, headers, tls, timeouts, max_idle, place: name.place.clone() })
+    Some(Upstream {
+        url: url?.value,
+        profile,
+        headers,
+        normalise,
+        max_concurrent,
+        tls,
+        timeouts,
+        max_idle,
+        place: name.place.clone(),
+    })
 }
 
 pub(super) fn tls(section: Section<'_>, from: &Reading<'_>) -> UpstreamTls {
@@ -129,7 +147,7 @@ const CERTIFICATE_HEADERS: &[(&str, Option<CertificateForm>)] = &[
     ("haproxy-der", None),
 ];
 
-const NOT_BUILT_PROFILES: &[&str] = &["glewlwyd", "django-oauth-toolkit", "curity", "canaille"];
+const NOT_BUILT_PROFILES: &[&str] = &["curity"];
 
 #[cfg(test)]
 mod tests {
@@ -161,6 +179,19 @@ mod tests {
             (
                 "url = \"https://idp.internal\"\nheaders = { certificate = \"none\", chain = true }",
                 "12: `chain` needs a header for the certificate itself",
+            ),
+            ("url = \"https://idp.internal\"\nmax_concurrent = 0", "12: `max_concurrent` must be from 1 to 1000"),
+            (
+                "url = \"https://idp.internal\"\nnormalize = true",
+                "12: unknown key `normalize` (did you mean `normalise`?)",
+            ),
+            (
+                "url = \"https://idp.internal\"\nnormalise = \"yes\"",
+                "12: `normalise` has to be a boolean, not a string",
+            ),
+            (
+                "url = \"https://idp.internal\"\nprofile = \"glewlwy\"",
+                "12: `profile` does not know this word (did you mean `glewlwyd`?)",
             ),
             ("url = \"https://idp.internal\"\ntimeouts = { answer = \"11m\" }", "12: `answer` must be from 1s to 10m"),
         ] {

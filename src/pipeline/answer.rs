@@ -257,6 +257,10 @@ impl Refusal<'_> {
                 later(StatusCode::SERVICE_UNAVAILABLE, "the identity server cannot be asked: nothing was sent to it")
             }
             Self::Upstream(error) => match (error, error.sent()) {
+                (SendError::NoTurn, _) => later(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the identity server takes one request after the other, and nothing was sent to it: repeat it later",
+                ),
                 (SendError::Unreachable, _) | (_, Sent::Nothing) => {
                     later(StatusCode::BAD_GATEWAY, "the identity server cannot be reached, and nothing was sent to it")
                 }

@@ -24,6 +24,7 @@ pub mod decode;
 pub mod discovery;
 pub mod gather;
 pub mod management;
+mod normalise;
 pub mod proxy;
 mod receive;
 mod record;

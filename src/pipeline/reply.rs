@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::answer::Refusal;
 use super::decide::Decision;
+use super::normalise;
 use super::record::Told;
 use super::registration::Attempt;
 use super::routes::{PolicyUse, RegistrationRoute};
@@ -103,6 +104,11 @@ pub(super) fn interpret(
     let members = json::object(&reply.body, &ANSWER).ok();
     match (reply.status.as_u16(), members) {
         (200 | 201, Some(mut members)) => {
+            let mut status = reply.status;
+            if settings.upstream.normalise {
+                status = normalise::REGISTERED;
+                normalise::client(&mut members, settings.upstream.profile);
+            }
             let owner = owner(attempt, policy, decision, told);
             let registrant = Registrant {
                 upstream: &settings.upstream.name,
@@ -127,11 +133,11 @@ pub(super) fn interpret(
                         release: Release::Nothing,
                         upstream_status,
                         forwarded: true,
-                        answer: packed(reply.status, body.clone()),
+                        answer: packed(status, body.clone()),
                         error: None,
                         client_id: Some(binding.client_id.clone()),
                         binding: Some(BindingChange::Registered(Box::new(binding))),
-                        keep: Some((reply.status, body)),
+                        keep: Some((status, body)),
                     }
                 }
                 Err(why) => bad_answer(attempt, upstream_status, &why.to_string()),

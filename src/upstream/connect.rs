@@ -12,6 +12,7 @@ use url::Url;
 use super::body::Body;
 use super::connector::Connector;
 use super::profile::Profile;
+use super::turns::Turns;
 use crate::headers::verified::Dialect;
 
 /// A gated request uses a connection idle for less than this: shorter than any
@@ -33,6 +34,10 @@ pub struct UpstreamSettings {
     pub profile: &'static Profile,
     /// Which certificate headers it wants.
     pub dialect: Dialect,
+    /// Whether its answers are made those of RFC 7591.
+    pub normalise: bool,
+    /// How many gated requests it takes at once; `None`: as many as come.
+    pub max_concurrent: Option<usize>,
     /// TLS towards it.
     pub tls: rustls::ClientConfig,
     /// Limit for a connection, TLS included.
@@ -58,6 +63,9 @@ pub struct Upstream {
     pub profile: &'static Profile,
     /// Which certificate headers it wants.
     pub dialect: Dialect,
+    /// Whether its answers are made those of RFC 7591.
+    pub normalise: bool,
+    pub(super) turns: Option<Turns>,
     pub(super) scheme: Scheme,
     pub(super) authority: Authority,
     pub(super) answer_timeout: Duration,
@@ -86,6 +94,8 @@ impl Upstream {
             name: settings.name.into(),
             profile: settings.profile,
             dialect: settings.dialect,
+            normalise: settings.normalise,
+            turns: settings.max_concurrent.map(|at_once| Turns::new(at_once, settings.profile.pause)),
             scheme,
             authority: authority.parse().map_err(|_| ConnectError)?,
             answer_timeout: settings.answer_timeout,

@@ -91,6 +91,9 @@ pub enum SendError {
         /// Whether it may have acted.
         sent: Sent,
     },
+    /// It takes one registration after the other, and too many wait or it took too long.
+    #[error("the identity server has no turn for it")]
+    NoTurn,
     /// Its answer is larger than any registration answer.
     #[error("the identity server's answer is too large")]
     TooLarge,
@@ -100,7 +103,7 @@ impl SendError {
     /// Whether the identity server may have acted.
     pub const fn sent(&self) -> Sent {
         match self {
-            Self::Unreachable => Sent::Nothing,
+            Self::Unreachable | Self::NoTurn => Sent::Nothing,
             Self::TimedOut { sent } | Self::BrokenOff { sent } => *sent,
             Self::TooLarge => Sent::Perhaps,
         }
@@ -125,6 +128,10 @@ impl Upstream {
         *outgoing.method_mut() = request.method;
         *outgoing.headers_mut() = request.headers;
         *outgoing.uri_mut() = self.uri(request.target).ok_or(SendError::address())?;
+        let _turn = match &self.turns {
+            Some(turns) => Some(turns.take().await.ok_or(SendError::NoTurn)?),
+            None => None,
+        };
         let exchange = async {
             let response = self.gated.request(outgoing).await.map_err(|error| SendError::from_client(&error))?;
             let (parts, body) = response.into_parts();

@@ -14,6 +14,7 @@ mod document;
 mod forward;
 mod gated;
 pub mod profile;
+mod turns;
 
 pub use body::{Body, BodyError};
 pub use connect::{ConnectError, Upstream, UpstreamSettings};

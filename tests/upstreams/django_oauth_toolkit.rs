@@ -8,7 +8,7 @@ use crate::programs::{self, IdentityServer, Missing, or_skip};
 async fn bank() -> Result<Bank, Missing> {
     let server = IdentityServer::django_oauth_toolkit(&json!({ "issuer": ISSUER }).to_string())?;
     let upstream = Upstream {
-        profile: "generic",
+        profile: "django-oauth-toolkit",
         headers: "{ certificate = \"none\" }",
         to: "/o/register/",
         policy: "rfc7591",
@@ -30,6 +30,8 @@ async fn registers_through_the_gate() {
     assert_eq!(text(&registered, "registration_client_uri"), format!("{ISSUER}/register/{client_id}"));
     assert!(!text(&registered, "registration_access_token").is_empty());
     assert!(!answer.headers().contains_key("set-cookie"));
+    assert!(registered.contains_key("client_secret"));
+    assert_eq!(registered["client_secret_expires_at"], 0, "it leaves that out, and RFC 7591 does not");
 }
 
 #[tokio::test(flavor = "multi_thread")]

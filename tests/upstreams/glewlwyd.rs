@@ -8,7 +8,7 @@ use crate::programs::{self, IdentityServer, Missing, or_skip};
 async fn bank() -> Result<Bank, Missing> {
     let server = IdentityServer::glewlwyd(&json!({ "issuer": ISSUER }).to_string())?;
     let upstream = Upstream {
-        profile: "generic",
+        profile: "glewlwyd",
         headers: "{ certificate = \"none\" }",
         to: "/api/oidc/register",
         policy: "rfc7591",
@@ -23,11 +23,12 @@ async fn bank() -> Result<Bank, Missing> {
 async fn registers_through_the_gate() {
     let bank = or_skip!(bank().await);
     let answer = bank.register(&web_client()).await;
-    assert!(matches!(answer.status().as_u16(), 200 | 201), "{answer:?}");
+    assert_eq!(answer.status(), 201, "{answer:?}");
     let registered = members(&answer);
     let client_id = text(&registered, "client_id");
     assert_eq!(text(&registered, "registration_client_uri"), format!("{ISSUER}/register/{client_id}"));
     assert!(!text(&registered, "client_secret").is_empty());
+    assert!(registered["client_secret_expires_at"].is_number(), "{registered:?}");
     let record = bank.last_record();
     assert_eq!((&record["outcome"], &record["response"]["upstream_status"]), (&json!("admitted"), &json!(200)));
     assert_eq!(record["client_id"], Value::from(client_id));

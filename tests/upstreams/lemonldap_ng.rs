@@ -1,6 +1,6 @@
 //! lemonldap-ng: registers whoever asks, loses one of two at once, and speaks HTML of its errors.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bank::{Bank, ISSUER, Upstream, members, text, web_client};
 use crate::programs::{self, IdentityServer, Missing, or_skip};
@@ -8,7 +8,7 @@ use crate::programs::{self, IdentityServer, Missing, or_skip};
 async fn bank() -> Result<Bank, Missing> {
     let server = IdentityServer::lemonldap_ng(&json!({ "issuer": ISSUER }).to_string())?;
     let upstream = Upstream {
-        profile: "generic",
+        profile: "lemonldap-ng",
         headers: "{ certificate = \"none\" }",
         to: "/oauth2/register",
         policy: "rfc7591",
@@ -30,4 +30,27 @@ async fn whom_it_would_let_in_the_gate_does_not() {
     let answer = bank.register(&web_client()).await;
     assert_eq!(answer.status(), 201, "{answer:?}");
     assert!(!text(&members(&answer), "client_secret").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_at_once_both_are_registered_in_seconds_of_their_own() {
+    let bank = or_skip!(bank().await);
+    let named = |name: &str| {
+        let mut metadata = web_client();
+        metadata["client_name"] = name.into();
+        metadata
+    };
+    let (one, other) = (named("one"), named("other"));
+    let (one, other) = tokio::join!(bank.register(&one), bank.register(&other));
+    let issued = |answer: &http::Response<bytes::Bytes>| {
+        assert_eq!(answer.status(), 201, "{answer:?}");
+        let registered = members(answer);
+        assert_eq!(registered["client_secret_expires_at"], json!(0), "under the name of RFC 7591");
+        assert!(!registered.contains_key("client_id_expires_at"));
+        registered["client_id_issued_at"].clone()
+    };
+    let (one, other) = (issued(&one), issued(&other));
+    assert!(one.is_number(), "{one}");
+    assert_ne!(one, other, "it keeps clients by the second in which they came");
+    assert_ne!(one, Value::Null);
 }

@@ -138,6 +138,8 @@ pub(super) fn upstream(name: &str, written: &upstreams::Upstream, faults: &Fault
         name: name.to_owned(),
         url: written.url.clone(),
         profile: written.profile,
+        normalise: written.normalise,
+        max_concurrent: written.max_concurrent,
         dialect: written.headers,
         tls,
         connect_timeout: written.timeouts.connect,
