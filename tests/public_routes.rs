@@ -1,4 +1,5 @@
-//! What everyone may ask for: the identity server's metadata, and answers to pages of other origins.
+//! What the outside sees of an identity server: its metadata, its answers to pages of other origins, and its answers to
+//! registrations as RFC 7591 has them.
 //!
 //! Behind the proxy stands a server of this test that says exactly what a case needs.
 
@@ -10,5 +11,7 @@ mod cors;
 mod discovery;
 #[path = "support/gate.rs"]
 mod gate;
+#[path = "public_routes/normalised.rs"]
+mod normalised;
 #[path = "public_routes/server.rs"]
 mod server;

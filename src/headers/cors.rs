@@ -85,23 +85,25 @@ pub struct Asked {
     origin: Option<HeaderValue>,
     /// The one field of `Access-Control-Request-Headers`.
     headers: String,
-    is_preflight: bool,
+    /// The method of a preflight.
+    method: Option<Method>,
 }
 
 impl Asked {
     /// Of a request. Several `Origin` fields are none.
     pub fn of(method: &Method, headers: &HeaderMap) -> Self {
         let origin = sole(headers, &ORIGIN).cloned();
-        let is_preflight =
-            method == Method::OPTIONS && origin.is_some() && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        let named = sole(headers, &ACCESS_CONTROL_REQUEST_HEADERS).filter(|_| is_preflight);
+        let asks = method == Method::OPTIONS && origin.is_some();
+        let wanted = sole(headers, &ACCESS_CONTROL_REQUEST_METHOD).filter(|_| asks);
+        let method = wanted.and_then(|value| Method::from_bytes(value.as_bytes()).ok());
+        let named = sole(headers, &ACCESS_CONTROL_REQUEST_HEADERS).filter(|_| method.is_some());
         let headers = named.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        Self { origin, headers, is_preflight }
+        Self { origin, headers, method }
     }
 
-    /// Whether it asks if it may ask (§3.2.2), and so is answered without looking further.
-    pub const fn is_preflight(&self) -> bool {
-        self.is_preflight
+    /// The method for which it asks if it may ask (§3.2.2), and so is answered without looking further.
+    pub const fn preflight_for(&self) -> Option<&Method> {
+        self.method.as_ref()
     }
 }
 
@@ -212,7 +214,7 @@ mod tests {
         let question =
             [("origin", PORTAL), ("access-control-request-method", "POST"), ("access-control-request-headers", &names)];
         let asked_so = asked(&Method::OPTIONS, &question);
-        assert!(asked_so.is_preflight());
+        assert_eq!(asked_so.preflight_for(), Some(&Method::POST));
         let headers = portal().preflight(&asked_so, "POST");
         let allowed = format!(
             "access-control-allow-headers: Authorization, Content-Type, DPoP, x-fapi-interaction-id{}",
@@ -231,7 +233,7 @@ mod tests {
         let stranger =
             asked(&Method::OPTIONS, &[("origin", "https://evil.example"), ("access-control-request-method", "POST")]);
         assert_eq!(told(&portal().preflight(&stranger, "POST")), ["vary: Origin"]);
-        assert!(!asked(&Method::OPTIONS, &[("origin", PORTAL)]).is_preflight());
-        assert!(!asked(&Method::GET, &question).is_preflight());
+        assert_eq!(asked(&Method::OPTIONS, &[("origin", PORTAL)]).preflight_for(), None);
+        assert_eq!(asked(&Method::GET, &question).preflight_for(), None);
     }
 }

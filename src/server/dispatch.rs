@@ -39,14 +39,16 @@ pub(super) async fn dispatch(
         return refuse(Refusal::Misdirected);
     }
     let path = request.uri().path();
-    let found = snapshot.routes.find(&connection.listener, &host, path, request.method()).cloned();
+    let asked = Asked::of(request.method(), request.headers());
+    // A preflight is about the route that the request after it will take.
+    let method = asked.preflight_for().unwrap_or(request.method());
+    let found = snapshot.routes.find(&connection.listener, &host, path, method).cloned();
     if !found.as_ref().map_or_else(|| path::check(path).is_ok(), |route| route.is_plain(path)) {
         return refuse(Refusal::Path);
     }
     let Some(route) = found else { return refuse(Refusal::NotFound) };
     let Some(cors) = &route.cors else { return serve(&snapshot, &route, &known, connection, request).await };
-    let asked = Asked::of(request.method(), request.headers());
-    if asked.is_preflight() {
+    if asked.preflight_for().is_some() {
         let mut response = Response::new(Body::Empty);
         *response.status_mut() = StatusCode::NO_CONTENT;
         *response.headers_mut() = cors.preflight(&asked, route.kind.methods());

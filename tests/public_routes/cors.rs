@@ -20,6 +20,9 @@ async fn bank() -> (Gate, Server) {
             format!("\n[[routes]]\npath = \"{path}\"\nkind = \"proxy\"\nupstream = \"identity-server\"\n{cors}")
         };
         let open = proxy("/open", "cors = { origins = [\"*\"] }\n");
+        let management = "\n[[routes]]\npath = \"/register\"\nkind = \"management\"\nclient_id = \"query\"\n\
+                          upstream = \"identity-server\"\nto = \"/reg/{client_id}\"\n";
+        let open = format!("{open}{management}{cors}");
         gate::before(upstream, &text).replace(register, &format!("{register}{cors}")) + &proxy("/keys", &cors) + &open
     })
     .await;
@@ -61,10 +64,20 @@ async fn preflights_are_answered_here() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_preflight_is_about_the_route_that_its_method_takes() {
+    let (gate, _server) = bank().await;
+    for (method, methods) in [("POST", "POST"), ("PUT", "GET, PUT, DELETE"), ("DELETE", "GET, PUT, DELETE")] {
+        let answer = ask(&gate, preflight("/register?client_id=a", PORTAL, method)).await;
+        assert_eq!(answer.status(), 204);
+        assert_eq!(values(answer.headers(), "access-control-allow-methods"), [methods], "{method}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_reads_why_it_was_refused() {
     let (gate, _server) = bank().await;
     let exposed = "DCR-Decision-Id, DPoP-Nonce, Retry-After, WWW-Authenticate, x-fapi-interaction-id";
-    for (method, status) in [("POST", 401), ("GET", 405), ("OPTIONS", 405)] {
+    for (method, status) in [("POST", 401), ("PATCH", 405), ("OPTIONS", 405)] {
         let request = || Request::builder().method(method).uri("/register").header("content-type", "application/json");
         let answer = ask(&gate, request().header("origin", PORTAL)).await;
         assert_eq!((answer.status().as_u16(), allowed(&answer)), (status, vec![PORTAL]), "{method}");

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::super::answer::Refusal;
 use super::super::decide::Decision;
+use super::super::normalise;
 use super::super::record::Told;
 use super::super::reply::{self, ANSWER, Ended, bad_answer, complete, owner, packed, refused_body, retry_after};
 use super::super::routes::{ManagementRoute, PolicyUse};
@@ -88,6 +89,10 @@ fn deleted(asked: &Asked<'_>, status: StatusCode) -> Ended {
 /// The client as the identity server tells it (RFC 7592 §3).
 fn told(asked: &Asked<'_>, status: StatusCode, mut members: Map<String, Value>) -> Ended {
     let attempt = &asked.management.attempt;
+    let upstream = &asked.settings.upstream;
+    if upstream.normalise {
+        normalise::client(&mut members, upstream.profile);
+    }
     let seen = Told::new(attempt);
     let owner = owner(attempt, asked.policy, asked.decision, &seen);
     let updated = Updated {
