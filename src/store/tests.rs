@@ -183,15 +183,19 @@ impl Place {
     }
 }
 
-/// With a short lease, which tests wait for.
+/// With a short lease, which tests wait for; nobody is trusted where the URL wants TLS.
 fn postgres_settings(url: &str) -> PostgresSettings {
-    let roots = rcgen::generate_simple_self_signed(["unused".to_owned()]).unwrap();
+    trusting(url, &rcgen::generate_simple_self_signed(["nobody".to_owned()]).unwrap())
+}
+
+/// Where the URL wants TLS, this certificate is trusted.
+fn trusting(url: &str, trusted: &rcgen::CertifiedKey<rcgen::KeyPair>) -> PostgresSettings {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(trusted.cert.der().clone()).unwrap();
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(Arc::new(rustls::RootCertStore {
-            roots: vec![webpki::anchor_from_trusted_cert(roots.cert.der()).unwrap().to_owned()],
-        }))
+        .with_root_certificates(roots)
         .with_no_client_auth();
     let url = DatabaseUrl::parse(url).unwrap();
     PostgresSettings { url, tls: Arc::new(tls), lease: Duration::from_millis(900) }

@@ -17,6 +17,7 @@ use super::programs::{self, Missing};
 #[derive(Debug)]
 pub struct Postgres {
     folder: PathBuf,
+    port: u16,
     /// Starts and stops the server; ends it and removes its folder when this process is gone, however it went.
     supervisor: Mutex<(Child, BufReader<std::process::ChildStdout>)>,
     databases: AtomicU32,
@@ -37,19 +38,45 @@ impl Postgres {
     /// # Errors
     /// As [`Self::shared`].
     pub fn start() -> Result<Self, Missing> {
+        Self::launch(PORT, |_| String::new())
+    }
+
+    /// A server that also listens on a loopback port, where it speaks TLS with this certificate (PEM) of `localhost`.
+    ///
+    /// # Errors
+    /// As [`Self::shared`].
+    pub fn encrypted(certificate: &str, key: &str) -> Result<(Self, u16), Missing> {
+        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let port = free.local_addr().expect("its address").port();
+        drop(free);
+        let server = Self::launch(port, |folder| {
+            write_private(&folder.join("server.pem"), certificate);
+            write_private(&folder.join("server.key"), key);
+            let files = format!("-c ssl_cert_file={0}/server.pem -c ssl_key_file={0}/server.key", folder.display());
+            format!("-c listen_addresses=127.0.0.1 -c port={port} -c ssl=on {files}")
+        })?;
+        Ok((server, port))
+    }
+
+    /// `prepare` may put files into the folder, and gives more options of the server.
+    fn launch(port: u16, prepare: impl FnOnce(&Path) -> String) -> Result<Self, Missing> {
         let programs = [program("initdb")?, program("postgres")?, program("pg_ctl")?];
         // Not a TempDir: the supervisor removes it, after the server has left it.
         let folder = tempfile::tempdir().expect("a folder").keep();
+        let options = prepare(&folder);
         let mut command = Command::new("sh");
-        command.args(["-c", SUPERVISOR, "sh"]).arg(&folder).args(&programs).current_dir(&folder);
+        command.args(["-c", SUPERVISOR, "sh"]).arg(&folder).args(&programs).arg(options).current_dir(&folder);
         if let Some((user, group)) = other_user() {
             // PostgreSQL does not run as root.
-            chown(&folder, Some(user), Some(group)).expect("the folder is given to another user");
+            let files = std::fs::read_dir(&folder).expect("the folder").flatten().map(|file| file.path());
+            for path in files.chain([folder.clone()]) {
+                chown(&path, Some(user), Some(group)).expect("the folder is given to another user");
+            }
             command.uid(user).gid(group);
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
         let told = BufReader::new(child.stdout.take().expect("its output"));
-        let server = Self { folder, supervisor: Mutex::new((child, told)), databases: AtomicU32::new(0) };
+        let server = Self { folder, port, supervisor: Mutex::new((child, told)), databases: AtomicU32::new(0) };
         server.order("start");
         Ok(server)
     }
@@ -63,7 +90,8 @@ impl Postgres {
 
     /// The URL of a database by its name.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://dcrgate@/{database}?host={}", self.folder.display())
+        let port = if self.port == PORT { String::new() } else { format!("&port={}", self.port) };
+        format!("postgres://dcrgate@/{database}?host={}{port}", self.folder.display())
     }
 
     /// Runs statements in a database.
@@ -146,6 +174,16 @@ impl Drop for Postgres {
     }
 }
 
+/// For the server alone, which refuses a key that others may read.
+fn write_private(path: &Path, text: &str) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).expect("a file for the server");
+}
+
+/// PostgreSQL's own, which also names its socket.
+const PORT: u16 = 5432;
+
 /// On the `PATH`, or where Debian puts what is not for every user.
 fn program(name: &str) -> Result<PathBuf, Missing> {
     programs::find(name).or_else(|missing| {
@@ -173,10 +211,10 @@ fn other_user() -> Option<(u32, u32)> {
     ids("postgres").or_else(|| ids("nobody")).or(Some((65534, 65534)))
 }
 
-/// `$1` is the folder, then initdb, postgres, pg_ctl. Nothing of it is durable, which makes it fast.
+/// `$1` is the folder, then initdb, postgres, pg_ctl, more options. Nothing of it is durable, which makes it fast.
 const SUPERVISOR: &str = r#"
 folder=$1; data=$1/data
-options="-c listen_addresses= -c unix_socket_directories=$folder -c fsync=off -c full_page_writes=off -c shared_buffers=16MB"
+options="-c listen_addresses= $5 -c unix_socket_directories=$folder -c fsync=off -c full_page_writes=off -c shared_buffers=16MB"
 # The server and the backends of its connections, which are its children.
 signal() { server=$(head -n 1 "$data/postmaster.pid"); kill -"$1" "$server" $(ps -o pid= --ppid "$server"); }
 "$2" -D "$data" -U dcrgate -A trust -E UTF8 --no-locale --no-sync >"$folder/log" 2>&1

@@ -7,6 +7,7 @@
 mod apply;
 mod bindings;
 mod claims;
+mod lease;
 mod live;
 mod reader;
 mod reserve;

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use tokio::time::Instant;
 
 use super::apply::{Book, decision_id, unreadable};
+use super::lease;
 use super::live::{Live, Liveness};
 use super::reserve::Reserve;
 use super::schema::{self, Database};
@@ -81,8 +82,8 @@ impl Writer {
         let now = self.clock.now();
         let connection = &self.database.connection;
         let transaction = connection.unchecked_transaction()?;
-        self.epoch = take_lease(connection, &self.name, now)?;
-        let mut head = read_head(connection, &self.name)?;
+        self.epoch = lease::take(connection, &self.name, now)?;
+        let mut head = lease::head(connection, &self.name)?;
         let ended = self.end_abandoned(&mut head, now, &self.name)?;
         transaction.commit()?;
         self.head = head;
@@ -344,30 +345,6 @@ fn apart(book: &mut Book<'_>, operation: &Operation) -> Result<Result<Effect, St
 fn is_strangers(operation: &Operation) -> bool {
     matches!(operation, Operation::Append(entry, _)
         if entry.standing == Standing::Stranger && matches!(entry.event, EntryEvent::Refused(..)))
-}
-
-fn take_lease(connection: &Connection, name: &str, now: Timestamp) -> Result<i64, StoreError> {
-    connection.execute(
-        "INSERT INTO writers (name, epoch, heartbeat) VALUES ($1, 1, $2) ON CONFLICT DO NOTHING",
-        params![name, now.unix_micros()],
-    )?;
-    connection.execute(
-        "UPDATE writers SET epoch = epoch + 1, heartbeat = $1 WHERE name = $2",
-        params![now.unix_micros(), name],
-    )?;
-    Ok(connection.query_row("SELECT epoch FROM writers WHERE name = $1", [name], |row| row.get(0))?)
-}
-
-fn read_head(connection: &Connection, name: &str) -> Result<Head, StoreError> {
-    let last = connection
-        .query_row("SELECT seq, hash FROM entries WHERE writer = $1 ORDER BY seq DESC LIMIT 1", [name], |row| {
-            Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?))
-        })
-        .optional()?;
-    match last {
-        None => Ok(Head::start()),
-        Some((seq, hash)) => Ok(Head { seq, hash: Digest::from_bytes(&hash).ok_or_else(|| unreadable("a hash"))? }),
-    }
 }
 
 fn load_requests(connection: &Connection, live: &Live) -> Result<(), StoreError> {

@@ -189,6 +189,29 @@ async fn text_that_the_database_cannot_hold_is_taken_all_the_same() {
     assert_eq!(world.open(2, &[(ClaimKind::Jti, "a\0b")]).await.unwrap_err(), OpenError::Conflict { claim: 0 });
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_is_verified_where_the_url_wants_tls() {
+    let [certificate, another] =
+        [(); 2].map(|()| rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap());
+    let (pem, key) = (certificate.cert.pem(), certificate.signing_key.serialize_pem());
+    let (server, port) = or_skip!(server::Postgres::encrypted(&pem, &key));
+    let name = server.database().split_once("@/").unwrap().1.split_once('?').unwrap().0.to_owned();
+    let open = |host: &str, mode: &str, trusted| {
+        let url = format!("postgres://dcrgate@{host}:{port}/{name}?sslmode={mode}");
+        let database = Database::Postgres(Arc::new(trusting(&url, trusted)));
+        let clock = Arc::new(TestClock(AtomicI64::new(0)));
+        Store::open(&StoreSettings { database, ..settings(Path::new("")) }, clock)
+    };
+    let encrypted = || server.query("postgres", "SELECT count(*) FROM pg_stat_ssl WHERE ssl");
+    assert!(matches!(open("localhost", "require", &another), Err(StoreError::Database { .. })), "another root");
+    assert!(matches!(open("127.0.0.1", "require", &certificate), Err(StoreError::Database { .. })), "another name");
+    assert_eq!(encrypted(), ["0"]);
+    let store = open("localhost", "verify-full", &certificate).unwrap();
+    assert_eq!(encrypted(), ["2"], "the writer's and the questions' connection");
+    store.shutdown().await;
+    open("localhost", "disable", &another).unwrap().shutdown().await;
+}
+
 /// A way to the server that can be cut behind a commit: before it arrives, or before its answer does.
 struct Way {
     folder: tempfile::TempDir,
