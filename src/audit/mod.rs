@@ -18,7 +18,8 @@ pub use code::{Code, Event, Outcome};
 pub use ledger::{Admission, CloseError, Conclusion, Ledger, RefuseError, interrupted};
 pub use note::{Operator, release};
 pub use record::{
-    Client, Correlation, Ending, Policy, Record, Request, Response, Signed, Source, Statement, Subject, Tls, Token,
+    Client, Correlation, Ending, Policy, Record, Request, Response, Signed, Source, Statement, Subject, Template, Tls,
+    Token,
 };
 pub use strangers::StrangerLimits;
 pub use text::Text;

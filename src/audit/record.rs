@@ -48,6 +48,9 @@ pub struct Record<'a> {
     /// The initial access token; absent when none came whose issuer vouches for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Token<'a>>,
+    /// The template that the request named; absent when it named none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<Template<'a>>,
     /// The policy that judged; `None` when it did not come to that.
     pub policy: Option<Policy<'a>>,
     /// SHA-256 of the configuration in force.
@@ -141,6 +144,19 @@ pub struct Subject<'a> {
 /// The policy that judged.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct Policy<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// SHA-256 of its text.
+    pub sha256: Digest,
+}
+
+/// The template that a request named.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Template<'a> {
+    /// Its name in the configuration.
+    pub name: &'a str,
     /// Its id.
     pub id: &'a str,
     /// Its version.

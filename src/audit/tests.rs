@@ -74,6 +74,7 @@ impl World {
             subject: Subject { organisation: Some(Text::new("org-1")), ..Subject::default() },
             statement: None,
             token: None,
+            template: None,
             policy: None,
             configuration: Digest::of(b"configuration"),
             checks,

@@ -13,8 +13,7 @@ use serde_json::{Map, Value};
 
 pub use owned::{Claimant, Next, NotOwner, Owned, Updated};
 
-use crate::model::binding::Binding;
-use crate::model::binding::SealedToken;
+use crate::model::binding::{Binding, MadeFrom, SealedToken};
 use crate::model::digest::Digest;
 use crate::model::id::{AuthorityName, DecisionId};
 use crate::model::time::Timestamp;
@@ -84,6 +83,8 @@ pub struct Registrant<'a> {
     pub software: Option<&'a str>,
     /// The policy's id.
     pub policy: &'a str,
+    /// The template that the request was made from.
+    pub template: Option<&'a MadeFrom>,
     /// The decision that admitted it.
     pub decision: DecisionId,
     /// Its time.
@@ -134,6 +135,7 @@ pub fn from_answer(
         token_expires,
         sealed_token,
         metadata: registrant.metadata.clone(),
+        template: registrant.template.cloned(),
         decision: registrant.decision,
         registered: registrant.at,
         updated: None,
@@ -173,6 +175,7 @@ mod tests {
             organisation: Some("org-1"),
             software: Some("software-1"),
             policy: "open-finance-brasil",
+            template: None,
             decision: DecisionId::new(at, [0; 10]),
             at,
         };

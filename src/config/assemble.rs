@@ -14,8 +14,9 @@ use tokio_util::task::TaskTracker;
 use super::discovery::Discovery;
 use super::management::Management;
 use super::records::{Database, Store};
-use super::routes::{Route as WrittenRoute, RouteKind as Written};
+use super::routes::{Registration, Route as WrittenRoute, RouteKind as Written};
 use super::selection::{Entry, PolicyChoice};
+use super::templates::Template;
 use super::{Settings, listeners as written};
 use crate::headers::forwarded::PublicBase;
 use crate::jose::{KeySets, SoftwareKeys};
@@ -29,6 +30,7 @@ use crate::pipeline::routes::{
 };
 use crate::pipeline::snapshot::{GatedLimits, Recording, Snapshot};
 use crate::pipeline::tally::Tallies;
+use crate::pipeline::template::TemplateUse;
 use crate::pipeline::token::Issuer;
 use crate::policy::effective::Effective;
 use crate::policy::{Policy, Signer, lint};
@@ -175,6 +177,7 @@ fn routes(settings: &Settings, (issuers, credentials): Tokens<'_, '_>, tallies: 
                     to,
                     token,
                     token_to_upstream: shown,
+                    templates: template_uses(settings, registration, &uses, faults),
                     policies: uses,
                     body_bytes: registration.body_bytes,
                     managed_at: managed_at(settings, written, &registration.upstream),
@@ -189,6 +192,7 @@ fn routes(settings: &Settings, (issuers, credentials): Tokens<'_, '_>, tallies: 
                     client: management.client.clone(),
                     to: management.to.clone(),
                     policies: uses,
+                    templates: all_templates(settings),
                     body_bytes: management.body_bytes,
                 }))
             }
@@ -288,6 +292,35 @@ fn policy_uses(
             entries.iter().filter_map(|entry| named(&entry.policy, choice(entry))).collect()
         }
     }
+}
+
+/// The templates of a route. A request that is signed as a whole says all of itself, and names none.
+fn template_uses(
+    settings: &Settings,
+    registration: &Registration,
+    policies: &[PolicyUse],
+    faults: &Faults,
+) -> Vec<Arc<TemplateUse>> {
+    let signed = policies.iter().find(|policy| policy.policy.request().is_some());
+    let named = registration.templates.iter().filter_map(|name| {
+        if let Some(policy) = signed {
+            let message =
+                format!("policy `{}` wants signed requests, which cannot name a template", policy.policy.id());
+            faults.error(Some(&name.place), message, None);
+        }
+        settings.templates.get_key_value(&name.value).map(template_use)
+    });
+    named.collect()
+}
+
+/// Every template, for the clients that were made from one.
+fn all_templates(settings: &Settings) -> Vec<Arc<TemplateUse>> {
+    settings.templates.iter().map(template_use).collect()
+}
+
+fn template_use((name, written): (&String, &Template)) -> Arc<TemplateUse> {
+    let (template, authorities) = (Arc::clone(&written.template), written.authorities.clone());
+    Arc::new(TemplateUse { name: name.as_str().into(), template, authorities })
 }
 
 /// The key set that plays the role which the policy names.

@@ -1,10 +1,10 @@
 //! What the sections must agree on, once each has been read.
 
-use super::Settings;
 use super::discovery;
 use super::management::Management;
 use super::records::{Database, Store};
 use super::routes::{Route, RouteKind};
+use super::{Settings, templates};
 use crate::model::document::{Faults, Section};
 
 /// Records every disagreement. Sections with faults of their own are not among the settings,
@@ -23,7 +23,7 @@ pub(super) fn check(settings: &Settings, root: &Section<'_>, faults: &Faults) {
         twice(route, settings.routes.iter().take(at), faults);
         match &route.kind {
             // Whether it needs a client certificate is for its policies to say, which are compiled later.
-            RouteKind::Registration(_) => {}
+            RouteKind::Registration(registration) => templates::check(settings, registration, faults),
             RouteKind::Discovery(discovery) => discovery::check(settings, route, discovery, faults),
             RouteKind::Management(management) => manages_what_is_registered(settings, management, faults),
             RouteKind::Proxy { upstream } => beside_the_door(settings, route, upstream, faults),

@@ -13,6 +13,7 @@
 //! | `[credentials.NAME]` | [`credentials`], with [`clients`] |
 //! | `[upstreams.NAME]` | [`upstreams`] |
 //! | `[policies.NAME]` | [`policies`] |
+//! | `[templates.NAME]` | [`templates`], read by `policy::template` |
 //! | `[[routes]]` | [`routes`] and [`selection`], with the paths of `model::route_path` |
 //! | `[store]`, `[audit]`, `[log]` | [`records`] |
 //! | `[limits]` | [`limits`] |
@@ -45,6 +46,7 @@ mod recording;
 pub mod records;
 pub mod routes;
 pub mod selection;
+pub mod templates;
 pub mod tokens;
 pub mod trust;
 pub mod upstreams;
@@ -64,6 +66,7 @@ use names::Names;
 use policies::Policy;
 use records::{Audit, Log, Store};
 use routes::{Route, RouteKind};
+use templates::Template;
 use tokens::Token;
 use trust::{Authority, Fetch, KeySet};
 use upstreams::Upstream;
@@ -89,6 +92,8 @@ pub struct Settings {
     pub upstreams: BTreeMap<String, Upstream>,
     /// By name, as deployed; a policy's own id stands in its file.
     pub policies: BTreeMap<String, Policy>,
+    /// By name, as deployed.
+    pub templates: BTreeMap<String, Template>,
     /// In file order; at least one. Which of two is meant says [`PathPattern::rank`].
     pub routes: Vec<Route>,
     /// There whenever a gated route is.
@@ -170,6 +175,7 @@ impl Settings {
             fetch,
             upstreams: upstreams::upstreams(sections.upstreams, &from),
             policies,
+            templates: templates::templates(sections.templates, &from),
             routes,
             store: records::store(root.section("store"), &from),
             audit: records::audit(root.section("audit")),
@@ -251,6 +257,7 @@ struct Sections<'d> {
     credentials: Vec<(Located<String>, Section<'d>)>,
     upstreams: Vec<(Located<String>, Section<'d>)>,
     policies: Vec<(Located<String>, Section<'d>)>,
+    templates: Vec<(Located<String>, Section<'d>)>,
 }
 
 impl<'d> Sections<'d> {
@@ -264,6 +271,7 @@ impl<'d> Sections<'d> {
             credentials: root.named("credentials"),
             upstreams: root.named("upstreams"),
             policies: root.named("policies"),
+            templates: root.named("templates"),
         }
     }
 
@@ -278,6 +286,7 @@ impl<'d> Sections<'d> {
             credentials: Names::of("credential", "credentials", &self.credentials).plain(faults),
             upstreams: Names::of("upstream", "upstreams", &self.upstreams).plain(faults),
             policies: Names::of("policy", "policies", &self.policies).plain(faults),
+            templates: Names::of("template", "templates", &self.templates).plain(faults),
         }
     }
 }
@@ -293,6 +302,7 @@ struct Reading<'e> {
     credentials: Names,
     upstreams: Names,
     policies: Names,
+    templates: Names,
 }
 
 impl Reading<'_> {
@@ -303,5 +313,6 @@ impl Reading<'_> {
         self.credentials.warn_unused("route", faults);
         self.upstreams.warn_unused("route", faults);
         self.policies.warn_unused("route", faults);
+        self.templates.warn_unused("route", faults);
     }
 }

@@ -11,6 +11,7 @@ use super::management::{self, Management};
 use super::names::Names;
 use super::policies::Policy;
 use super::selection::{InitialToken, PolicyChoice, asks_for_token, initial_token, policy_choice};
+use super::templates;
 use super::values;
 use crate::headers::cors::Cors;
 use crate::model::document::{Located, Place, Section};
@@ -98,6 +99,8 @@ pub struct Registration {
     pub token_to_upstream: TokenToUpstream,
     /// Which policy judges.
     pub policy: PolicyChoice,
+    /// Names of the templates that a request may name.
+    pub templates: Vec<Located<String>>,
     /// Largest body; default `gated_body_bytes` of `[limits]`, with the same bounds.
     pub body_bytes: usize,
 }
@@ -221,7 +224,8 @@ fn registration(
     let mut body_bytes = limits.gated_body_bytes;
     values::count(section, "body_bytes", GATED_BODY_BYTES, &mut body_bytes);
     let (token_to_upstream, policy) = (token_to_upstream?, policy?);
-    Some(Registration { upstream: upstream?, to: to?, token, token_to_upstream, policy, body_bytes })
+    let templates = templates::of_route(section, from);
+    Some(Registration { upstream: upstream?, to: to?, token, token_to_upstream, policy, templates, body_bytes })
 }
 
 fn references(section: &Section<'_>, key: &str, names: &Names) -> Vec<String> {
@@ -301,7 +305,7 @@ const KINDS: &[(&str, Option<Option<Kind>>)] = &[
 
 /// What says how a registration is judged.
 const OF_REGISTRATIONS: &[&str] =
-    &["policy", "policies", "initial_access_token", "tokens", "token_to_upstream", "body_bytes"];
+    &["policy", "policies", "initial_access_token", "tokens", "token_to_upstream", "templates", "body_bytes"];
 
 /// What says how clients are managed.
 const OF_MANAGEMENT: &[&str] = &["client_id", "adopt", "authenticate"];
@@ -315,6 +319,7 @@ const EVERY_KEY: &[&str] = &[
     "initial_access_token",
     "tokens",
     "token_to_upstream",
+    "templates",
     "body_bytes",
     "client_id",
     "adopt",

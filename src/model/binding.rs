@@ -35,12 +35,25 @@ pub struct Binding {
     pub sealed_token: Option<SealedToken>,
     /// The client's metadata as last admitted, the software statement included; no secret.
     pub metadata: Map<String, Value>,
+    /// The template that it was made from; `None`: it was registered with metadata of its own.
+    pub template: Option<MadeFrom>,
     /// The decision that admitted the registration: it holds the claims that the client keeps.
     pub decision: DecisionId,
     /// When.
     pub registered: Timestamp,
     /// When it was last updated, or its token replaced.
     pub updated: Option<Timestamp>,
+}
+
+/// The template of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeFrom {
+    /// The `[templates.NAME]`.
+    pub name: String,
+    /// SHA-256 of what it said when the client was made or last brought up to date.
+    pub digest: Digest,
+    /// The members that are the client's own, of those that the template leaves to its instances.
+    pub own: Vec<String>,
 }
 
 /// A registration access token as it is stored.

@@ -13,6 +13,7 @@ use super::decode::Sent;
 use super::gather;
 use super::routes::{Choice, PolicyUse, RegistrationRoute};
 use super::snapshot::Snapshot;
+use super::template::TemplateUse;
 use super::token::{self, Presenter, TokenRule, Unfit};
 use crate::model::evidence::{Evidence, Known, Token};
 use crate::model::facts::Operation;
@@ -173,6 +174,22 @@ impl Caller {
     /// through.
     pub(super) fn is_known(&self) -> bool {
         self.peer.value().is_some() || self.token().is_some()
+    }
+
+    /// Whether a template is for this caller: one of its authorities vouches for the certificate, and the token has its
+    /// word, where it asks for them.
+    pub(super) fn may_use(&self, used: &TemplateUse, route: &RegistrationRoute) -> Result<(), Unfit> {
+        let unfit = |gate, why: &str| Err(Unfit { gate, why: why.into() });
+        let vouched = || self.peer.value().is_some_and(|(_, judged)| judged.trusted_by(&used.authorities).is_some());
+        if !used.authorities.is_empty() && !vouched() {
+            return unfit(Gate::CertificateTrusted, "no authority of the template vouches for the certificate");
+        }
+        let Some(word) = &used.template.token_scope else { return Ok(()) };
+        match self.valid_token(route.token.as_ref())? {
+            None => unfit(Gate::TokenPresent, "the template takes a token"),
+            Some(token) if token::has_scope(&token.claims, word) => Ok(()),
+            Some(_) => unfit(Gate::TokenScope, "the template takes another scope"),
+        }
     }
 
     /// The first policy that is for this caller.

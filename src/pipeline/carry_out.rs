@@ -35,8 +35,12 @@ pub(super) async fn carry_out(
 ) -> Response<Body> {
     let told = Told::new(attempt);
     let shown = authorization(attempt, settings).await;
+    let leaving = match &decision.template {
+        Some(made) => made.leaving(metadata.clone()),
+        None => metadata.clone(),
+    };
     let request = match &shown {
-        Ok(shown) => outgoing(attempt, settings, policy, decision, metadata.clone(), shown.as_ref(), &opened),
+        Ok(shown) => outgoing(attempt, settings, policy, decision, leaving, shown.as_ref(), &opened),
         Err(_) => Err(Refusal::NoCredential),
     };
     let ended = match request {

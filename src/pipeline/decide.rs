@@ -23,6 +23,7 @@ use crate::model::trace::{Outcome, Trace};
 use crate::policy::{self, Gate, Policy, Subject};
 
 use super::signer::signed_by_certificate;
+use super::template::Made;
 use super::token::{self, TokenRule, Unfit};
 
 mod looked;
@@ -74,6 +75,8 @@ pub struct Decision {
     pub signer: Option<Signer>,
     /// The initial access token, where its issuer vouches for it.
     pub token: Option<Arc<AccessToken>>,
+    /// The template that the request was made from.
+    pub template: Option<Made>,
     /// The verified request, where it had to be signed.
     pub signed: Option<Signed>,
 }
@@ -82,7 +85,7 @@ impl Decision {
     /// Refused for what the trace says, before anything was verified.
     pub fn refused(trace: Trace) -> Self {
         let (subject, verdict) = (Subject::default(), Verdict::Refused);
-        Self { trace, verdict, subject, statement: None, signer: None, token: None, signed: None }
+        Self { trace, verdict, subject, statement: None, signer: None, token: None, template: None, signed: None }
     }
 }
 

@@ -36,4 +36,5 @@ mod sector;
 pub mod signer;
 pub mod snapshot;
 pub mod tally;
+pub mod template;
 pub mod token;

@@ -12,7 +12,7 @@ use super::routes::PolicyUse;
 use super::snapshot::Snapshot;
 use crate::audit::{
     Client, Correlation, Ending, Event, Outcome, Policy, Record, Request, Response, Signed, Source, Statement, Subject,
-    Text, Tls, Token,
+    Template, Text, Tls, Token,
 };
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
@@ -104,6 +104,12 @@ pub(super) fn decided<'a>(
             sha256: token.fingerprint().is_none().then_some(token.digest),
             fingerprint: token.fingerprint().copied(),
         }),
+        template: decision.template.as_ref().map(|made| Template {
+            name: &made.used.name,
+            id: &made.used.template.id,
+            version: &made.used.template.version,
+            sha256: made.used.template.digest,
+        }),
         policy: Some(Policy {
             id: policy.policy.id(),
             version: policy.policy.version(),
@@ -159,6 +165,7 @@ pub(super) fn cut<'a>(
         subject: Subject::default(),
         statement: None,
         token: None,
+        template: None,
         policy: None,
         configuration: snapshot.configuration,
         checks: trace,

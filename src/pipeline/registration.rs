@@ -3,7 +3,7 @@
 //! 1. Certificate and initial access token are judged; a stranger's body is read only where neither is asked for.
 //! 2. The same request of the same party again gets the same answer.
 //! 3. The body is read whole, strictly, once.
-//! 4. Evidence is gathered, and the decision made of it.
+//! 4. Where it names a template it is laid over it; evidence is gathered, and the decision made of it.
 //! 5. The record and every claim are on disk before anything leaves.
 //! 6. The identity server is asked, once.
 //! 7. The result, the binding and the answer are on disk before the caller is told.
@@ -31,7 +31,7 @@ use super::receive::{linger, read};
 use super::record::{self, Told};
 use super::routes::{Host, PolicyUse, RegistrationRoute, Route};
 use super::snapshot::{Recording, Snapshot};
-use super::{carry_out, gather};
+use super::{carry_out, gather, template};
 use crate::audit::{Admission, Ending, Event, RefuseError, Text};
 use crate::model::claim::{Claim, ClaimKind};
 use crate::model::digest::Digest;
@@ -178,6 +178,13 @@ impl Attempt {
             Ok(request) => request,
             Err(fault) => return self.refuse_form(policy, &fault).await,
         };
+        let (request, made) = match template::expand(&self.caller, settings, policy, request) {
+            Ok(expanded) => expanded,
+            Err(decision) => {
+                let refusal = Refusal::Decided(&decision.trace);
+                return self.refuse(policy, self.standing(), &decision, &refusal).await;
+            }
+        };
         let question = self.caller.question(policy, settings, &request);
         let evidence = gather::gather(&self.snapshot, policy, &question, self.caller.evidence()).await;
         let key = match known {
@@ -195,6 +202,7 @@ impl Attempt {
         };
         let judging = Instant::now();
         let mut decision = decide(&question, &evidence);
+        decision.template = made;
         policy.tally.took(judging.elapsed(), Instant::now(), self.id);
         match std::mem::replace(&mut decision.verdict, Verdict::Refused) {
             Verdict::Refused => {

@@ -120,6 +120,7 @@ pub(super) fn interpret(
                 organisation: decision.subject.organisation.as_deref(),
                 software: decision.subject.software.as_deref(),
                 policy: policy.policy.id(),
+                template: decision.template.as_ref().map(|made| &made.from),
                 decision: attempt.id,
                 at: attempt.now,
             };

@@ -11,6 +11,7 @@ use http::uri::PathAndQuery;
 
 use super::discovery::DiscoveryRoute;
 use super::tally::Tally;
+use super::template::TemplateUse;
 use super::token::TokenRule;
 use crate::headers::cors::Cors;
 use crate::headers::forwarded::PublicBase;
@@ -144,6 +145,8 @@ pub struct RegistrationRoute {
     pub token_to_upstream: UpstreamToken,
     /// In the order of the configuration; the first that is chosen judges.
     pub policies: Vec<PolicyUse>,
+    /// What a request may name instead of saying all of its metadata.
+    pub templates: Vec<Arc<TemplateUse>>,
     /// Largest body, in bytes.
     pub body_bytes: usize,
     /// Where the clients that it registers are managed: path and query here. `None`: nowhere.
@@ -161,6 +164,8 @@ pub struct ManagementRoute {
     pub to: ClientPath,
     /// Every policy that registers clients of the upstream: the one of the binding judges.
     pub policies: Vec<PolicyUse>,
+    /// Every template: a client stays what its template made it.
+    pub templates: Vec<Arc<TemplateUse>>,
     /// Largest body, in bytes.
     pub body_bytes: usize,
 }

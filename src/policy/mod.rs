@@ -44,6 +44,7 @@ pub mod reference;
 mod rules;
 mod sources;
 mod subject;
+pub mod template;
 
 pub use gates::{ALGORITHMS, CertificatePolicy, Gate, RequestPolicy, Signer, StatementPolicy};
 pub use looked::{Looked, LookedAt};

@@ -29,6 +29,8 @@ pub struct ClientFilter {
     pub software: Option<String>,
     /// The policy's id.
     pub policy: Option<String>,
+    /// The template that it was made from, by its name in the configuration.
+    pub template: Option<String>,
     /// At most so many, those that were registered last.
     pub limit: u32,
 }

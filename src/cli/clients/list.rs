@@ -26,6 +26,9 @@ pub(in crate::cli) struct Arguments {
     /// Only those of this identity server, by its name in the configuration.
     #[arg(long, value_name = "NAME")]
     upstream: Option<String>,
+    /// Only those that were made from this template, by its name in the configuration.
+    #[arg(long, value_name = "NAME")]
+    template: Option<String>,
     /// At most this many, those that were registered last.
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u32,
@@ -52,6 +55,7 @@ pub(super) fn list(arguments: &Arguments, reader: &Reader, out: &mut dyn Write) 
         organisation: arguments.organisation.clone(),
         software: arguments.software.clone(),
         policy: arguments.policy.clone(),
+        template: arguments.template.clone(),
         limit: arguments.limit,
     };
     let found = reader.clients(&filter).map_err(|error| unable(&error))?;

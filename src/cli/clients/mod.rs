@@ -99,6 +99,7 @@ fn told(binding: &Binding) -> Value {
         "organisation": binding.organisation,
         "software": binding.software,
         "policy": binding.policy,
+        "template": binding.template.as_ref().map(|made| json!({ "name": made.name, "sha256": made.digest, "own": made.own })),
         "certificate": binding.certificate,
         "certificate_expires": binding.certificate_expires,
         "subject": binding.subject,

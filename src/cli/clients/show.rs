@@ -90,6 +90,7 @@ fn page(binding: &Binding, held: &[HeldClaim], out: &mut dyn Write) -> std::io::
         ("Expires", vec![time(binding.certificate_expires)]),
         ("Token", vec![token, expires]),
         ("Policy", vec![Some(binding.policy.clone())]),
+        ("Template", vec![binding.template.as_ref().map(|made| made.name.clone())]),
         ("Holds", vec![(!claims.is_empty()).then(|| claims.join(", "))]),
     ];
     for (name, parts) in rows {

@@ -87,7 +87,10 @@ fn request(asked: &Asked<'_>, opened: &Opened) -> Result<GatedRequest, Refusal<'
         return Ok(GatedRequest::delete(owned, opened, to, headers));
     }
     // What the server issues does not travel (RFC 7592 §2.2): the policy kept it back. The client's id has to.
-    let mut members = metadata.clone();
+    let mut members = match &decision.template {
+        Some(made) => made.leaving(metadata.clone()),
+        None => metadata.clone(),
+    };
     for member in settings.upstream.profile.refused_members {
         members.remove(*member);
     }

@@ -30,7 +30,7 @@ use super::record::{self, Told};
 use super::registration::{Attempt, conceal, random, seconds_until, status_code};
 use super::routes::{Host, ManagementRoute, PolicyUse, Route};
 use super::snapshot::Snapshot;
-use super::{gather, token};
+use super::{gather, template, token};
 use crate::audit::Admission;
 use crate::bindings::Owned;
 use crate::model::digest::Digest;
@@ -195,12 +195,22 @@ impl Management {
         } else {
             Sent::nothing()
         };
+        let (request, made) = match template::keep(&settings.templates, owned.binding(), request) {
+            Ok(kept) if attempt.operation == Operation::Update => kept,
+            Ok(_) => (Sent::nothing(), None),
+            Err(mut decision) => {
+                proof::proved(&mut decision, owned.binding());
+                let refusal = Refusal::Decided(&decision.trace);
+                return attempt.refuse(policy, Standing::Trusted, &decision, &refusal).await;
+            }
+        };
         let question = attempt.caller.question_of_owner(policy, attempt.operation, &request);
         if attempt.operation == Operation::Update {
             evidence = gather::gather(&attempt.snapshot, policy, &question, evidence).await;
         }
         let judging = Instant::now();
         let mut decision = decide(&question, &evidence);
+        decision.template = made;
         policy.tally.took(judging.elapsed(), Instant::now(), attempt.id);
         policy.tally.count(&decision.trace, None);
         proof::proved(&mut decision, owned.binding());

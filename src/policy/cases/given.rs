@@ -219,6 +219,7 @@ fn binding(map: &Map<String, Value>) -> Binding {
         token_expires: None,
         sealed_token: None,
         metadata: Map::new(),
+        template: None,
         decision: DecisionId::new(registered, [0; 10]),
         registered,
         updated: None,

@@ -86,6 +86,7 @@ fn binding(client_id: &str) -> Binding {
         token_expires: None,
         sealed_token: None,
         metadata: serde_json::Map::new(),
+        template: None,
         decision: DecisionId::new(NOW, [0; 10]),
         registered: NOW,
         updated: None,

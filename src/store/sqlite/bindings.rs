@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 use serde_json::{Map, Value};
 
 use super::apply::{decision_id, unreadable};
-use crate::model::binding::{Binding, SealedToken};
+use crate::model::binding::{Binding, MadeFrom, SealedToken};
 use crate::model::digest::Digest;
 use crate::model::id::{AuthorityName, DecisionId};
 use crate::model::time::Timestamp;
@@ -57,8 +57,9 @@ fn insert(connection: &Connection, binding: &Binding) -> Result<bool, StoreError
         .prepare_cached(
             "INSERT INTO bindings (authority, organisation, software, policy, certificate, certificate_expires,
                                    subject, token_fingerprint, token_expires, token_key_id, sealed_token, metadata,
-                                   updated, decision, upstream, client_id, registered)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                                   updated, template, template_digest, template_own, decision, upstream, client_id,
+                                   registered)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -75,6 +76,9 @@ fn insert(connection: &Connection, binding: &Binding) -> Result<bool, StoreError
             binding.sealed_token.as_ref().map(|token| &token.blob),
             json(&binding.metadata)?,
             binding.updated.map(Timestamp::unix_micros),
+            binding.template.as_ref().map(|template| &template.name),
+            binding.template.as_ref().map(|template| template.digest.as_bytes()),
+            own(binding)?,
             binding.decision.to_string(),
             binding.upstream,
             binding.client_id,
@@ -88,8 +92,9 @@ fn update(connection: &Connection, binding: &Binding) -> Result<(), StoreError> 
         .prepare_cached(
             "UPDATE bindings SET authority = $1, organisation = $2, software = $3, policy = $4, certificate = $5,
                     certificate_expires = $6, subject = $7, token_fingerprint = $8, token_expires = $9,
-                    token_key_id = $10, sealed_token = $11, metadata = $12, updated = $13
-             WHERE decision = $14 AND upstream = $15 AND client_id = $16",
+                    token_key_id = $10, sealed_token = $11, metadata = $12, updated = $13,
+                    template = $14, template_digest = $15, template_own = $16
+             WHERE decision = $17 AND upstream = $18 AND client_id = $19",
         )?
         .execute(params![
             binding.authority.as_ref().map(AuthorityName::as_str),
@@ -105,6 +110,9 @@ fn update(connection: &Connection, binding: &Binding) -> Result<(), StoreError> 
             binding.sealed_token.as_ref().map(|token| &token.blob),
             json(&binding.metadata)?,
             binding.updated.map(Timestamp::unix_micros),
+            binding.template.as_ref().map(|template| &template.name),
+            binding.template.as_ref().map(|template| template.digest.as_bytes()),
+            own(binding)?,
             binding.decision.to_string(),
             binding.upstream,
             binding.client_id,
@@ -124,7 +132,7 @@ pub(super) fn find(connection: &Connection, upstream: &str, client_id: &str) -> 
     let mut statement = connection.prepare_cached(
         "SELECT authority, organisation, software, policy, certificate, certificate_expires, subject,
                 token_fingerprint, token_expires, token_key_id, sealed_token, metadata, updated, decision, registered,
-                upstream, client_id
+                upstream, client_id, template, template_digest, template_own
          FROM bindings WHERE upstream = $1 AND client_id = $2",
     )?;
     let mut rows = statement.query([upstream, client_id])?;
@@ -136,14 +144,15 @@ pub(super) fn list(connection: &Connection, filter: &ClientFilter) -> Result<Vec
     let mut statement = connection.prepare_cached(
         "SELECT authority, organisation, software, policy, certificate, certificate_expires, subject,
                 token_fingerprint, token_expires, token_key_id, sealed_token, metadata, updated, decision, registered,
-                upstream, client_id
+                upstream, client_id, template, template_digest, template_own
          FROM bindings
          WHERE ($1 IS NULL OR upstream = $1) AND ($2 IS NULL OR client_id = $2)
            AND ($3 IS NULL OR organisation = $3) AND ($4 IS NULL OR software = $4) AND ($5 IS NULL OR policy = $5)
-         ORDER BY registered DESC, upstream, client_id LIMIT $6",
+           AND ($6 IS NULL OR template = $6)
+         ORDER BY registered DESC, upstream, client_id LIMIT $7",
     )?;
-    let ClientFilter { upstream, client_id, organisation, software, policy, limit } = filter;
-    let mut rows = statement.query(params![upstream, client_id, organisation, software, policy, limit])?;
+    let ClientFilter { upstream, client_id, organisation, software, policy, template, limit } = filter;
+    let mut rows = statement.query(params![upstream, client_id, organisation, software, policy, template, limit])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(binding(row)?);
@@ -156,6 +165,13 @@ fn binding(row: &Row<'_>) -> Result<Binding, StoreError> {
     let time = |index| row.get::<_, Option<i64>>(index).map(|time| time.map(Timestamp::from_unix_micros));
     let sealed_token = match (row.get(9)?, row.get(10)?) {
         (Some(key_id), Some(blob)) => Some(SealedToken { key_id, blob }),
+        _ => None,
+    };
+    let template = match (row.get(17)?, digest(row, 18)?, row.get::<_, Option<String>>(19)?) {
+        (Some(name), Some(digest), Some(own)) => {
+            let own = serde_json::from_str(&own).map_err(|_| unreadable("what of a client is its own"))?;
+            Some(MadeFrom { name, digest, own })
+        }
         _ => None,
     };
     let metadata: String = row.get(11)?;
@@ -175,6 +191,7 @@ fn binding(row: &Row<'_>) -> Result<Binding, StoreError> {
         token_expires: time(8)?,
         sealed_token,
         metadata,
+        template,
         updated: time(12)?,
         decision: decision_id(&row.get::<_, String>(13)?)?,
         registered: Timestamp::from_unix_micros(row.get(14)?),
@@ -195,6 +212,11 @@ pub(super) fn find_by_token(
         }
     }
     Ok(None)
+}
+
+fn own(binding: &Binding) -> Result<Option<String>, StoreError> {
+    let own = binding.template.as_ref().map(|template| serde_json::to_string(&template.own));
+    own.transpose().map_err(|_| unreadable("what of a client is its own"))
 }
 
 fn json(metadata: &Map<String, Value>) -> Result<String, StoreError> {

@@ -159,6 +159,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("migrations/0001-ledger.sql")),
     (2, include_str!("migrations/0002-units.sql")),
     (3, include_str!("migrations/0003-management.sql")),
+    (4, include_str!("migrations/0004-templates.sql")),
 ];
 
 /// "DCRG": tells our files from other SQLite files.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::model::binding::SealedToken;
+use crate::model::binding::{MadeFrom, SealedToken};
 
 pub(super) fn binding(world: &World, seed: u16) -> Binding {
     let metadata = json!({"scope": "openid caf\u{e9}", "redirect_uris": ["https://a.example/cb"]});
@@ -21,6 +21,7 @@ pub(super) fn binding(world: &World, seed: u16) -> Binding {
         token_expires: Some(world.now()),
         sealed_token: Some(SealedToken { key_id: "k".to_owned(), blob: vec![1, 2] }),
         metadata: metadata.as_object().unwrap().clone(),
+        template: Some(MadeFrom { name: "app".to_owned(), digest: Digest::of(b"t"), own: vec!["scope".to_owned()] }),
         decision: world.decision(seed),
         registered: world.now(),
         updated: None,

@@ -77,10 +77,12 @@ async fn clients_are_listed_by_what_is_asked_for(world: World) {
     assert_eq!(listed(ClientFilter { limit: 1, ..all.clone() }), ["c3"]);
     assert_eq!(listed(ClientFilter { organisation: of("org-1"), ..all.clone() }), ["c3", "c1"]);
     assert_eq!(listed(ClientFilter { client_id: of("c2"), upstream: of("idp"), ..all.clone() }), ["c2"]);
+    assert_eq!(listed(ClientFilter { template: of("app"), ..all.clone() }).len(), 3);
     for none in [
         ClientFilter { upstream: of("other"), ..all.clone() },
         ClientFilter { software: of("s"), ..all.clone() },
-        ClientFilter { policy: of("p"), ..all },
+        ClientFilter { policy: of("p"), ..all.clone() },
+        ClientFilter { template: of("other"), ..all },
     ] {
         assert_eq!(listed(none), [""; 0]);
     }
