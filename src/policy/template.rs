@@ -97,7 +97,8 @@ impl Template {
     pub fn renew(&self, metadata: &Map<String, Value>, own: &[String]) -> Map<String, Value> {
         let mut renewed = self.metadata.clone();
         renewed.insert("software_id".to_owned(), Value::String(self.software_id.clone()));
-        for (name, value) in own.iter().filter(|name| self.leaves(name)).filter_map(|name| metadata.get_key_value(name)) {
+        for (name, value) in own.iter().filter(|name| self.leaves(name)).filter_map(|name| metadata.get_key_value(name))
+        {
             renewed.insert(name.clone(), value.clone());
         }
         renewed

@@ -103,10 +103,13 @@ fn told(asked: &Asked<'_>, status: StatusCode, mut members: Map<String, Value>) 
         token: asked.management.token.as_deref(),
         at: attempt.now,
     };
-    let next = match asked.owned.updated(&members, &updated, &attempt.recording.keeping()) {
+    let mut next = match asked.owned.updated(&members, &updated, &attempt.recording.keeping()) {
         Ok(next) => next,
         Err(why) => return bad_answer(attempt, Some(status.as_u16()), &why.to_string()),
     };
+    if let Some(made) = &asked.decision.template {
+        next.binding.template = Some(made.from.clone());
+    }
     members.insert("client_id".to_owned(), Value::String(asked.management.client_id.clone()));
     complete(&mut members, asked.policy, asked.metadata);
     let base = attempt.host.public_base.as_str();

@@ -12,7 +12,10 @@ fn template(more: &str) -> Template {
     Template::read("app.toml", &text, &Faults::new()).unwrap()
 }
 
-fn laid(request: &Value) -> Result<(Value, Vec<String>), Vec<(Option<String>, String)>> {
+/// Field and detail of each failure.
+type Refused = Vec<(Option<String>, String)>;
+
+fn laid(request: &Value) -> Result<(Value, Vec<String>), Refused> {
     let mut trace = Trace::new();
     match template("").lay(request.as_object().unwrap(), &mut trace) {
         Ok((members, own)) => Ok((Value::Object(members), own)),
