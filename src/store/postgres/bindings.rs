@@ -7,7 +7,7 @@ use super::book::decision_id;
 use super::claims::storable;
 use super::session::{Session, Value};
 use super::trouble::Trouble;
-use crate::model::binding::{Binding, SealedToken};
+use crate::model::binding::{Binding, MadeFrom, SealedToken};
 use crate::model::digest::Digest;
 use crate::model::id::{AuthorityName, DecisionId};
 use crate::model::time::Timestamp;
@@ -55,7 +55,10 @@ async fn write(session: &Session, sql: &'static str, binding: &Binding) -> Resul
     let text = |text: &Option<String>| text.as_deref().map(storable);
     let time = |time: Option<Timestamp>| time.map(Timestamp::unix_micros);
     let metadata = serde_json::to_string(&binding.metadata).map_err(|_| Trouble::unreadable("a client's metadata"))?;
-    let values: [Value<'_>; 17] = [
+    let template = binding.template.as_ref();
+    let own = template.map(|template| serde_json::to_string(&template.own)).transpose();
+    let own = own.map_err(|_| Trouble::unreadable("what of a client is its own"))?;
+    let values: [Value<'_>; 20] = [
         &binding.authority.as_ref().map(AuthorityName::as_str),
         &text(&binding.organisation),
         &text(&binding.software),
@@ -73,6 +76,9 @@ async fn write(session: &Session, sql: &'static str, binding: &Binding) -> Resul
         &storable(&binding.upstream),
         &storable(&binding.client_id),
         &binding.registered.unix_micros(),
+        &template.map(|template| template.name.as_str()),
+        &template.map(|template| template.digest.as_bytes().as_slice()),
+        &own,
     ];
     session.execute(sql, &values).await?;
     Ok(())
@@ -86,8 +92,8 @@ pub(super) async fn find(session: &Session, upstream: &str, client_id: &str) -> 
 
 /// The clients that a filter lets through, those that were registered last first.
 pub(super) async fn list(session: &Session, filter: &ClientFilter) -> Result<Vec<Binding>, Trouble> {
-    let ClientFilter { upstream, client_id, organisation, software, policy, limit } = filter;
-    let values: [Value<'_>; 6] = [upstream, client_id, organisation, software, policy, &i64::from(*limit)];
+    let ClientFilter { upstream, client_id, organisation, software, policy, template, limit } = filter;
+    let values: [Value<'_>; 7] = [upstream, client_id, organisation, software, policy, template, &i64::from(*limit)];
     session.query(LIST, &values).await?.iter().map(binding).collect()
 }
 
@@ -96,6 +102,13 @@ fn binding(row: &Row) -> Result<Binding, Trouble> {
     let time = |index| row.try_get::<_, Option<i64>>(index).map(|time| time.map(Timestamp::from_unix_micros));
     let sealed_token = match (row.try_get(9)?, row.try_get(10)?) {
         (Some(key_id), Some(blob)) => Some(SealedToken { key_id, blob }),
+        _ => None,
+    };
+    let template = match (row.try_get(17)?, digest(row, 18)?, row.try_get::<_, Option<&str>>(19)?) {
+        (Some(name), Some(digest), Some(own)) => {
+            let own = serde_json::from_str(own).map_err(|_| Trouble::unreadable("what of a client is its own"))?;
+            Some(MadeFrom { name, digest, own })
+        }
         _ => None,
     };
     let metadata: Map<String, Json> =
@@ -114,6 +127,7 @@ fn binding(row: &Row) -> Result<Binding, Trouble> {
         token_expires: time(8)?,
         sealed_token,
         metadata,
+        template,
         updated: time(12)?,
         decision: decision_id(row.try_get(13)?)?,
         registered: Timestamp::from_unix_micros(row.try_get(14)?),
@@ -139,27 +153,30 @@ fn digest(row: &Row, index: usize) -> Result<Option<Digest>, Trouble> {
 const REGISTER: &str = "
     INSERT INTO bindings (authority, organisation, software, policy, certificate, certificate_expires, subject,
                           token_fingerprint, token_expires, token_key_id, sealed_token, metadata, updated, decision,
-                          upstream, client_id, registered)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                          upstream, client_id, registered, template, template_digest, template_own)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
     ON CONFLICT (upstream, client_id) DO UPDATE SET
         authority = excluded.authority, organisation = excluded.organisation, software = excluded.software,
         policy = excluded.policy, certificate = excluded.certificate,
         certificate_expires = excluded.certificate_expires, subject = excluded.subject,
         token_fingerprint = excluded.token_fingerprint, token_expires = excluded.token_expires,
         token_key_id = excluded.token_key_id, sealed_token = excluded.sealed_token, metadata = excluded.metadata,
-        updated = excluded.updated, decision = excluded.decision, registered = excluded.registered";
+        updated = excluded.updated, decision = excluded.decision, registered = excluded.registered,
+        template = excluded.template, template_digest = excluded.template_digest,
+        template_own = excluded.template_own";
 
 const ADOPT: &str = "
     INSERT INTO bindings (authority, organisation, software, policy, certificate, certificate_expires, subject,
                           token_fingerprint, token_expires, token_key_id, sealed_token, metadata, updated, decision,
-                          upstream, client_id, registered)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                          upstream, client_id, registered, template, template_digest, template_own)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
     ON CONFLICT DO NOTHING";
 
 const UPDATE: &str = "
     UPDATE bindings SET authority = $1, organisation = $2, software = $3, policy = $4, certificate = $5,
         certificate_expires = $6, subject = $7, token_fingerprint = $8, token_expires = $9, token_key_id = $10,
-        sealed_token = $11, metadata = $12, updated = $13
+        sealed_token = $11, metadata = $12, updated = $13, template = $18, template_digest = $19,
+        template_own = $20
     WHERE decision = $14 AND upstream = $15 AND client_id = $16 AND registered <= $17";
 
 const DELETE: &str = "DELETE FROM bindings WHERE upstream = $1 AND client_id = $2 AND decision = $3";
@@ -169,16 +186,18 @@ const GIVE_BACK: &str = "
 
 const FIND: &str = "
     SELECT authority, organisation, software, policy, certificate, certificate_expires, subject, token_fingerprint,
-           token_expires, token_key_id, sealed_token, metadata, updated, decision, registered, upstream, client_id
+           token_expires, token_key_id, sealed_token, metadata, updated, decision, registered, upstream, client_id,
+           template, template_digest, template_own
     FROM bindings WHERE upstream = $1 AND client_id = $2";
 
 const LIST: &str = "
     SELECT authority, organisation, software, policy, certificate, certificate_expires, subject, token_fingerprint,
-           token_expires, token_key_id, sealed_token, metadata, updated, decision, registered, upstream, client_id
+           token_expires, token_key_id, sealed_token, metadata, updated, decision, registered, upstream, client_id,
+           template, template_digest, template_own
     FROM bindings
     WHERE ($1::text IS NULL OR upstream = $1) AND ($2::text IS NULL OR client_id = $2)
       AND ($3::text IS NULL OR organisation = $3) AND ($4::text IS NULL OR software = $4)
-      AND ($5::text IS NULL OR policy = $5)
-    ORDER BY registered DESC, upstream, client_id LIMIT $6";
+      AND ($5::text IS NULL OR policy = $5) AND ($6::text IS NULL OR template = $6)
+    ORDER BY registered DESC, upstream, client_id LIMIT $7";
 
 const FIND_BY_TOKEN: &str = "SELECT upstream, client_id FROM bindings WHERE token_fingerprint = ANY ($1) LIMIT 1";

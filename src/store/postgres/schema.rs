@@ -63,7 +63,8 @@ fn latest() -> i64 {
 }
 
 /// In order; a published one is never changed.
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("migrations/0001-ledger.sql"))];
+const MIGRATIONS: &[(i64, &str)] =
+    &[(1, include_str!("migrations/0001-ledger.sql")), (2, include_str!("migrations/0002-templates.sql"))];
 
 /// "DCRG": the class of our advisory locks.
 pub(super) const LOCK: i32 = 0x4443_5247;
