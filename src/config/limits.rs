@@ -13,8 +13,8 @@ pub struct Limits {
     pub connections: usize,
     /// Open connections of one address. Default none, since many clients may share a balancer's address.
     pub connections_per_address: Option<usize>,
-    /// Handshakes at one time. Default 256, 1 to 100000: one costs about a millisecond of a core, and a
-    /// flood of them must not starve the connections that stand.
+    /// Handshakes that are answered at one time. Default 256, 1 to 100000: one answer costs about a millisecond of a
+    /// core, and a flood of them must not starve the connections that stand. Waiting for a client takes no turn.
     pub handshakes: usize,
     /// Concurrent streams of an HTTP/2 connection. Default 64, 1 to 1000: bounds rapid resets (CVE-2023-44487).
     pub streams: usize,
@@ -32,9 +32,12 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// For the body of a gated request. Default 30 s, 1 s to 5 minutes: 64 KB pass in it at 2 KB/s.
     pub body_timeout: Duration,
-    /// Between pings of an HTTP/2 connection, and for the answer to one. Default 60 s, 1 s to 1 hour: a peer that
-    /// is gone is noticed.
+    /// For a connection without an open request; between pings of HTTP/2 and for the answer to one; and for a client
+    /// to take a byte of what is written. Default 60 s, 1 s to 1 hour: a peer that is gone, or does not read, is noticed.
     pub idle_timeout: Duration,
+    /// For a connection in all. Then it is told to end, and cut when it has not after as long again. Default 1 hour,
+    /// 1 minute to 1 day: what was decided when it began, such as which host it is for, does not last for ever.
+    pub connection_age: Duration,
     /// Without a byte in either direction of a proxied body. Default 60 s, 1 s to 1 hour: such bodies have no size limit.
     pub proxied_body_idle: Duration,
     /// For open requests after the order to stop. Default 30 s, 0 s to 10 minutes: less than what a
@@ -58,6 +61,7 @@ impl Default for Limits {
             header_timeout: 30 * SECOND,
             body_timeout: 30 * SECOND,
             idle_timeout: MINUTE,
+            connection_age: HOUR,
             proxied_body_idle: MINUTE,
             drain: 30 * SECOND,
             workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -80,6 +84,7 @@ pub(super) fn limits(section: Option<Section<'_>>) -> Limits {
     values::duration(&section, "header_timeout", SECOND..=MINUTE, &mut limits.header_timeout);
     values::duration(&section, "body_timeout", SECOND..=5 * MINUTE, &mut limits.body_timeout);
     values::duration(&section, "idle_timeout", SECOND..=HOUR, &mut limits.idle_timeout);
+    values::duration(&section, "connection_age", MINUTE..=24 * HOUR, &mut limits.connection_age);
     values::duration(&section, "proxied_body_idle", SECOND..=HOUR, &mut limits.proxied_body_idle);
     values::duration(&section, "drain", Duration::ZERO..=10 * MINUTE, &mut limits.drain);
     values::count(&section, "workers", 1..=1024, &mut limits.workers);

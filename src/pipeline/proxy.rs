@@ -42,7 +42,7 @@ pub async fn pass(
         Err(_) => return Refusal::CertificateTooLarge.answer(correlation()),
     }
     host.public_base.write(connection.remote, &mut parts.headers);
-    match route.upstream.forward(target, parts, Body::streamed(body, snapshot.body_idle)).await {
+    match route.upstream.forward(target, parts, body, snapshot.body_idle).await {
         Ok(mut response) => {
             hop::strip(response.headers_mut());
             response

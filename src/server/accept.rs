@@ -36,11 +36,13 @@ pub(super) async fn accept(bound: Bound, shared: Arc<Shared>, stop: Cancellation
                 }
                 let plan = shared.plans.load().get(&*bound.name).cloned();
                 let Some(plan) = plan else { continue };
-                let (shared, drain, name) = (Arc::clone(&shared), drain.watcher(), Arc::clone(&bound.name));
+                let (shared, stop, name) = (Arc::clone(&shared), stop.clone(), Arc::clone(&bound.name));
+                // The drain waits for it.
+                let watched = drain.watcher();
                 tokio::spawn(async move {
-                    connection::serve(socket, remote, name, plan, shared, drain).await;
-                    // Both live as long as the connection.
-                    drop((permit, turn));
+                    connection::serve(socket, remote, name, plan, shared, stop).await;
+                    // All live as long as the connection.
+                    drop((permit, turn, watched));
                 });
             }
             Err(error) => {

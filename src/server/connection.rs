@@ -1,18 +1,24 @@
 //! One connection: handshake with a deadline, HTTP by ALPN, limits of both protocols.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::Watcher;
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
+use tokio_util::sync::CancellationToken;
 
+use super::lifetime::{Activity, live};
+use super::socket::Socket;
 use super::{Shared, dispatch};
-use crate::config::{HttpLimits, ListenerPlan, TlsPlan};
+use crate::config::{HttpLimits, ListenerPlan};
 use crate::model::peer::Peer;
 use crate::pipeline::connection::{Connection, Presented, TlsFacts};
 use crate::tls;
@@ -24,13 +30,10 @@ pub(super) async fn serve(
     listener: Arc<str>,
     plan: Arc<ListenerPlan>,
     shared: Arc<Shared>,
-    drain: Watcher,
+    stop: CancellationToken,
 ) {
-    let shaking = async {
-        // Never closed; waiting for a turn counts against the deadline.
-        let _turn = shared.handshakes.acquire().await;
-        handshake(socket, &plan).await
-    };
+    let socket = Socket::new(socket, plan.limits.idle);
+    let shaking = handshake(socket, &plan, &shared.handshakes);
     let handshake = tokio::time::timeout(plan.limits.handshake, shaking).await;
     let (stream, client_auth) = match handshake {
         Ok(Ok(accepted)) => accepted,
@@ -49,38 +52,55 @@ pub(super) async fn serve(
     };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let connection = Arc::new(describe(&stream, remote, listener, client_auth));
-    let service = service_fn(move |request| {
-        let (shared, connection) = (Arc::clone(&shared), Arc::clone(&connection));
-        async move { Ok::<_, std::convert::Infallible>(dispatch::dispatch(&shared, &connection, request).await) }
+    let limits = &plan.limits;
+    let activity = Arc::new(Activity::new());
+    let service = service_fn(|request| {
+        let (shared, connection, activity) = (Arc::clone(&shared), Arc::clone(&connection), Arc::clone(&activity));
+        async move {
+            let _open = activity.begin();
+            Ok::<_, std::convert::Infallible>(dispatch::dispatch(&shared, &connection, request).await)
+        }
     });
     let stream = TokioIo::new(stream);
-    let limits = &plan.limits;
     let ended = if http2 {
-        drain.watch(http2_builder(limits).serve_connection(stream, service)).await
+        live(http2_builder(limits).serve_connection(stream, service), &activity, limits, &stop).await
     } else {
-        drain.watch(http1_builder(limits).serve_connection(stream, service)).await
+        live(http1_builder(limits).serve_connection(stream, service), &activity, limits, &stop).await
     };
-    if let Err(error) = ended {
-        tracing::debug!(%remote, %error, "connection ended");
+    match ended {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::debug!(%remote, %error, "connection ended"),
+        None => tracing::debug!(%remote, "connection cut: it did not end when it was told to"),
     }
 }
 
 /// The handshake, under the configuration of the host that the client names.
-async fn handshake(socket: TcpStream, plan: &ListenerPlan) -> std::io::Result<(TlsStream<TcpStream>, tls::ClientAuth)> {
-    if plan.by_host.is_empty() {
-        let TlsPlan { config, client_auth } = &plan.tls;
-        let stream = TlsAcceptor::from(Arc::clone(config)).accept(socket).await?;
-        return Ok((stream, *client_auth));
-    }
+///
+/// A turn is taken for what costs: our answer to the client's hello, a signature. Waiting for the client holds none,
+/// so that who connects and says nothing, or stops half way, keeps nobody else from shaking hands.
+async fn handshake(
+    socket: Socket,
+    plan: &ListenerPlan,
+    turns: &Semaphore,
+) -> std::io::Result<(TlsStream<Socket>, tls::ClientAuth)> {
     let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), socket).await?;
     let name = hello.client_hello().server_name().map(str::to_ascii_lowercase);
     let chosen = name.and_then(|name| plan.by_host.get(&*name)).unwrap_or(&plan.tls);
-    let stream = hello.into_stream(Arc::clone(&chosen.config)).await?;
+    let mut accepting = pin!(hello.into_stream(Arc::clone(&chosen.config)));
+    let answered = {
+        // Never closed; waiting for a turn counts against the deadline.
+        let _turn = turns.acquire().await;
+        poll_fn(|cx| Poll::Ready(accepting.as_mut().poll(cx))).await
+    };
+    let stream = match answered {
+        Poll::Ready(stream) => stream?,
+        Poll::Pending => accepting.await?,
+    };
     Ok((stream, chosen.client_auth))
 }
 
 fn describe(
-    stream: &TlsStream<TcpStream>,
+    stream: &TlsStream<Socket>,
     remote: SocketAddr,
     listener: Arc<str>,
     client_auth: tls::ClientAuth,
@@ -123,8 +143,18 @@ fn http2_builder(limits: &HttpLimits) -> hyper::server::conn::http2::Builder<Tok
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        // What a client may make us hold of its bodies, and what we hold of ours while it does not read.
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(STREAM_WINDOW as usize)
         // A peer that does not answer a ping is gone; without it a dead connection keeps its permit.
         .keep_alive_interval(limits.idle)
         .keep_alive_timeout(limits.idle);
     builder
 }
+
+/// Bytes of a body on its way through one HTTP/2 stream: a gated body by default, and no slower than a disk over
+/// 20 ms. hyper's defaults are 1 MB for what comes and 400 KB for what goes, of every stream.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// Bytes of bodies that one HTTP/2 connection may have sent and nobody taken yet.
+const CONNECTION_WINDOW: u32 = 256 * 1024;

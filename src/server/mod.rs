@@ -10,8 +10,10 @@ mod accept;
 mod addresses;
 mod connection;
 mod dispatch;
+mod lifetime;
 mod listener;
 mod reload;
+mod socket;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -40,7 +42,7 @@ struct Shared {
     connections: Arc<Semaphore>,
     /// Open connections by address, where that is limited.
     addresses: Option<Arc<Addresses>>,
-    /// Permits for handshakes: a flood of them must not starve the connections that stand.
+    /// Turns for handshakes: a flood of them must not starve the connections that stand.
     handshakes: Semaphore,
     tasks: TaskTracker,
 }

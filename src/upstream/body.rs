@@ -1,13 +1,14 @@
 //! Bodies on their way through: whole, or streamed with an idle limit.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// The body of any request or answer that passes through dcrgate.
 #[derive(Debug)]
@@ -38,6 +39,29 @@ pub struct Streamed {
     idle: Duration,
     /// Armed only while nothing is there to read: a body that is ready costs no timer.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Told of each frame that was taken.
+    progress: Option<Progress>,
+}
+
+/// When the last frame of a body was taken.
+#[derive(Clone, Debug)]
+pub(super) struct Progress(Arc<Mutex<Instant>>);
+
+impl Progress {
+    /// Returns once nothing was taken for so long.
+    pub(super) async fn stalls(&self, limit: Duration) {
+        loop {
+            let end = *self.0.lock().unwrap_or_else(PoisonError::into_inner) + limit;
+            if end <= Instant::now() {
+                return;
+            }
+            sleep_until(end).await;
+        }
+    }
+
+    fn made(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
 }
 
 impl Body {
@@ -46,7 +70,13 @@ impl Body {
         if http_body::Body::is_end_stream(&inner) {
             return Self::Empty;
         }
-        Self::Streamed(Streamed { inner, idle, timer: None })
+        Self::Streamed(Streamed { inner, idle, timer: None, progress: None })
+    }
+
+    /// How a body that streams gets on; `None` for one that is there whole.
+    pub(super) fn progress(&mut self) -> Option<Progress> {
+        let Self::Streamed(streamed) = self else { return None };
+        Some(streamed.progress.insert(Progress(Arc::new(Mutex::new(Instant::now())))).clone())
     }
 }
 
@@ -95,6 +125,9 @@ impl Streamed {
         match http_body::Body::poll_frame(Pin::new(&mut self.inner), cx) {
             Poll::Ready(frame) => {
                 self.timer = None;
+                if let Some(progress) = &self.progress {
+                    progress.made();
+                }
                 Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Connection)))
             }
             Poll::Pending => {
@@ -103,5 +136,22 @@ impl Streamed {
                 Poll::Ready(Some(Err(BodyError::Idle)))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_stalls_when_nothing_was_taken_for_the_limit() {
+        let limit = Duration::from_secs(3600);
+        let progress = Progress(Arc::new(Mutex::new(Instant::now().checked_sub(limit).unwrap())));
+        progress.stalls(limit).await;
+        progress.made();
+        let stalled = std::pin::pin!(progress.stalls(limit)).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(stalled.is_pending());
     }
 }

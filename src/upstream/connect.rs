@@ -42,9 +42,9 @@ pub struct UpstreamSettings {
     pub tls: rustls::ClientConfig,
     /// Limit for a connection, TLS included.
     pub connect_timeout: Duration,
-    /// Limit from the request until the whole answer of a gated request, or the head of a proxied one.
+    /// Limit from the last byte of a request until the whole answer of a gated one, or the head of a proxied one.
     pub answer_timeout: Duration,
-    /// Longest gap within a streamed body.
+    /// How long an idle connection is kept for proxied requests.
     pub idle_timeout: Duration,
     /// How many idle connections are kept for proxied requests.
     pub max_idle: usize,
@@ -69,7 +69,6 @@ pub struct Upstream {
     pub(super) scheme: Scheme,
     pub(super) authority: Authority,
     pub(super) answer_timeout: Duration,
-    pub(super) idle_timeout: Duration,
     pub(super) proxied: Client<Connector, Body>,
     pub(super) gated: Client<Connector, Body>,
 }
@@ -99,7 +98,6 @@ impl Upstream {
             scheme,
             authority: authority.parse().map_err(|_| ConnectError)?,
             answer_timeout: settings.answer_timeout,
-            idle_timeout: settings.idle_timeout,
             proxied: builder
                 .pool_max_idle_per_host(settings.max_idle)
                 .pool_idle_timeout(settings.idle_timeout)

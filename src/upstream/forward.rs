@@ -1,7 +1,10 @@
 //! The edge path: requests of routes that are public by configuration, streamed both ways.
 
+use std::time::Duration;
+
 use http::uri::PathAndQuery;
 use http::{Request, Response, Uri};
+use hyper::body::Incoming;
 
 use super::body::Body;
 use super::connect::Upstream;
@@ -42,7 +45,11 @@ impl PublicTarget {
 }
 
 impl Upstream {
-    /// Sends a proxied request and gives the head of the answer; the body streams.
+    /// Sends a proxied request and gives the head of the answer; both bodies stream, and neither may pause for longer
+    /// than `idle`.
+    ///
+    /// The limit for an answer is counted from the last byte of the request that the identity server took: an upload
+    /// that moves takes the time that it takes.
     ///
     /// # Errors
     /// [`SendError`]; the connector alone retries, and only what was never written.
@@ -50,16 +57,27 @@ impl Upstream {
         &self,
         target: PublicTarget,
         request: http::request::Parts,
-        body: Body,
+        body: Incoming,
+        idle: Duration,
     ) -> Result<Response<Body>, SendError> {
+        let mut body = Body::streamed(body, idle);
+        let progress = body.progress();
         let mut outgoing = Request::new(body);
         *outgoing.method_mut() = request.method;
         *outgoing.headers_mut() = request.headers;
         *outgoing.uri_mut() = self.uri(target.0).ok_or(SendError::address())?;
-        match tokio::time::timeout(self.answer_timeout, self.proxied.request(outgoing)).await {
-            Ok(Ok(response)) => Ok(response.map(|body| Body::streamed(body, self.idle_timeout))),
-            Ok(Err(error)) => Err(SendError::from_client(&error)),
-            Err(_) => Err(SendError::TimedOut { sent: Sent::Perhaps }),
+        let answered = self.proxied.request(outgoing);
+        let answer = match progress {
+            None => tokio::time::timeout(self.answer_timeout, answered).await.ok(),
+            Some(progress) => tokio::select! {
+                answer = answered => Some(answer),
+                () = progress.stalls(self.answer_timeout) => None,
+            },
+        };
+        match answer {
+            Some(Ok(response)) => Ok(response.map(|body| Body::streamed(body, idle))),
+            Some(Err(error)) => Err(SendError::from_client(&error)),
+            None => Err(SendError::TimedOut { sent: Sent::Perhaps }),
         }
     }
 

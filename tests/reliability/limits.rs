@@ -109,3 +109,33 @@ async fn streams_of_a_connection_are_limited() {
     soon(gate.world.identity_server.arrived(2)).await;
     assert_eq!(gate.world.identity_server.requests().len(), 2);
 }
+
+/// Slowloris before TLS: who says nothing, or half of a handshake, takes no turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn stalled_handshakes_keep_nobody_from_shaking_hands() {
+    let gate = limited("handshakes = 1").await;
+    let caller = Caller::new(&gate.world, None, "http/1.1", &TLS13);
+    let mut stalled = Vec::new();
+    for bytes in [Vec::new(), vec![0x16, 3, 1], caller.hello(), caller.hello()] {
+        let mut socket = TcpStream::connect(gate.address).await.expect("a connection");
+        socket.write_all(&bytes).await.expect("sent");
+        if bytes.len() > 3 {
+            // The server has answered: from now on it waits for the client.
+            soon(socket.readable()).await.expect("an answer");
+        }
+        stalled.push(socket);
+    }
+    let applicant = Applicant::new(&gate.world, "behind stalled handshakes");
+    assert_eq!(soon(applicant.apply(gate.address)).await.status, 201);
+    drop(stalled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_of_http2_is_told_to_end() {
+    let gate = limited("idle_timeout = \"1s\"").await;
+    let mut connection = Http2::connect(&gate.world, None, gate.address).await;
+    connection.get(1, "/echo").await;
+    let goodbye = soon(connection.until(Http2::GOAWAY)).await;
+    assert_eq!(goodbye.payload[4..8], [0, 0, 0, 0], "NO_ERROR");
+    assert_eq!(gate.world.identity_server.requests().len(), 1, "after what was asked");
+}

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use dcrgate::sandbox::{Identity, World};
-use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -48,6 +48,15 @@ impl Caller {
     pub(crate) async fn connect(&self, proxy: SocketAddr) -> std::io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from("localhost").expect("a name");
         TlsConnector::from(Arc::clone(&self.0)).connect(name, TcpStream::connect(proxy).await?).await
+    }
+
+    /// The first message of a handshake.
+    pub(crate) fn hello(&self) -> Vec<u8> {
+        let name = ServerName::try_from("localhost").expect("a name");
+        let mut hello = Vec::new();
+        let mut client = ClientConnection::new(Arc::clone(&self.0), name).expect("a client");
+        client.write_tls(&mut hello).expect("a message");
+        hello
     }
 
     /// Sends these bytes over a new connection and reads until it is closed.

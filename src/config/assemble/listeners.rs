@@ -42,8 +42,10 @@ pub struct HttpLimits {
     pub handshake: Duration,
     /// For the head of a request; a kept HTTP/1.1 connection idles no longer.
     pub header: Duration,
-    /// For an idle HTTP/2 connection and each ping.
+    /// For an idle connection, each ping, and a write that is not taken.
     pub idle: Duration,
+    /// For a connection in all.
+    pub age: Duration,
     /// Largest head, in bytes.
     pub header_bytes: usize,
     /// Most header fields.
@@ -63,6 +65,7 @@ pub(super) fn plans(
         handshake: limits.handshake_timeout,
         header: limits.header_timeout,
         idle: limits.idle_timeout,
+        age: limits.connection_age,
         header_bytes: limits.header_bytes,
         headers: limits.headers,
         streams: u32::try_from(limits.streams).unwrap_or(u32::MAX),
