@@ -9,7 +9,7 @@ use super::report::Failure;
 use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member};
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
-use crate::model::key::{Entry, PublicKey, Size};
+use crate::model::key::{Entry, Form, PublicKey, Size};
 
 #[derive(Debug)]
 pub(super) struct KeysSet;
@@ -94,7 +94,9 @@ impl Judge for Set {
     fn judge(&self, facts: &Facts<'_>, report: &mut Report<'_>) {
         if let Some(jwks) = member(facts.metadata, "jwks") {
             match jwks.get("keys").and_then(Value::as_array) {
-                Some(keys) => self.judge_set(&keys.iter().map(Entry::of).collect::<Vec<_>>(), "jwks", report),
+                Some(keys) => {
+                    self.judge_set(&keys.iter().map(Entry::of).collect::<Vec<_>>(), "jwks", report);
+                }
                 None => report.fail(Failure::of(MALFORMED)),
             }
         }
@@ -106,16 +108,12 @@ impl Judge for Set {
 
 impl Set {
     /// A set by value, or as fetched.
-    fn judge_set<'e>(&self, entries: &'e [Entry], field: &'static str, report: &mut Report<'_>) {
+    fn judge_set(&self, entries: &[Entry], field: &'static str, report: &mut Report<'_>) {
         // First of all: whoever reads it must know that the key is burnt.
-        if entries.contains(&Entry::Private) {
+        if entries.iter().any(|entry| entry.form == Form::Private) {
             return report.fail(Failure::of(PRIVATE).field(field));
         }
-        let whole = |entry: &'e Entry| match entry {
-            Entry::Public(key) => Some(key),
-            Entry::Private | Entry::Malformed => None,
-        };
-        match entries.iter().map(whole).collect::<Option<Vec<&PublicKey>>>() {
+        match entries.iter().map(Entry::public).collect::<Option<Vec<&PublicKey>>>() {
             Some(keys) => self.judge_keys(&keys, field, report),
             None => report.fail(Failure::of(MALFORMED).field(field)),
         }

@@ -12,7 +12,7 @@ use super::{About, Check, Fault, Judge, Report, Settings, WRITES, member};
 use crate::model::digest::Digest;
 use crate::model::error_code::ErrorCode;
 use crate::model::facts::Facts;
-use crate::model::thumbprint::thumbprint;
+use crate::model::key::Entry;
 
 #[derive(Debug)]
 pub(super) struct KeysUnshared;
@@ -27,7 +27,11 @@ const MANY: Fault = Fault {
 };
 const UNREADABLE: Fault = Fault {
     message: "jwks holds a key that cannot be told from those of other clients",
-    hint: "send RSA, EC and OKP keys with all their public numbers, in base64url and of full length (RFC 7518, RFC 8037)",
+    hint: "send keys of the types and curves of RFC 7518 and RFC 8037, with all their public numbers in base64url and of full length",
+};
+const FETCHED_UNREADABLE: Fault = Fault {
+    message: "the key set at jwks_uri holds a key that cannot be told from those of other clients",
+    hint: "publish keys of the types and curves of RFC 7518 and RFC 8037, with all their public numbers in base64url and of full length",
 };
 
 static ABOUT: About = About {
@@ -37,7 +41,7 @@ static ABOUT: About = About {
     error: ErrorCode::InvalidClientMetadata,
     field: Some("jwks"),
     operations: WRITES,
-    faults: &[SHARED, MANY, UNREADABLE],
+    faults: &[SHARED, MANY, UNREADABLE, FETCHED_UNREADABLE],
     settings: &[("max_keys", "different keys of one client, 1 to 100 (20)")],
 };
 
@@ -68,13 +72,17 @@ impl Judge for Unshared {
         // One key for two uses is one key.
         let mut keys: BTreeSet<Digest> = BTreeSet::new();
         if let Some(jwks) = member(facts.metadata, "jwks") {
-            match of_value(jwks) {
-                Some(found) => keys.extend(found),
-                None => return report.fail(Failure::of(UNREADABLE)),
-            }
+            let entries = jwks.get("keys").and_then(Value::as_array);
+            let found = entries.and_then(|entries| entries.iter().map(|key| Entry::of(key).thumbprint).collect());
+            let Some(found) = found else { return report.fail(Failure::of(UNREADABLE)) };
+            keys = found;
         }
-        let fetched = facts.software_keys.value();
-        keys.extend(fetched.into_iter().flat_map(|set| &set.keys).map(|key| key.material.thumbprint()));
+        if let Some(set) = facts.software_keys.value() {
+            // Those that dcrgate itself cannot use as well: whoever has one can be the client where others take it.
+            let found = set.entries.iter().map(|entry| entry.thumbprint).collect::<Option<Vec<_>>>();
+            let Some(found) = found else { return report.fail(Failure::of(FETCHED_UNREADABLE).field("jwks_uri")) };
+            keys.extend(found);
+        }
         if keys.len() > self.max_keys {
             return report.fail(Failure::of(MANY).detail(format!("{} keys", keys.len())));
         }
@@ -83,9 +91,4 @@ impl Judge for Unshared {
             report.fail(Failure::of(UNREADABLE));
         }
     }
-}
-
-/// The thumbprints of a key set by value; `None` where there is a key that has none.
-fn of_value(jwks: &Value) -> Option<Vec<Digest>> {
-    jwks.get("keys")?.as_array()?.iter().map(|key| thumbprint(key.as_object()?)).collect()
 }

@@ -161,7 +161,7 @@ mod tests {
 
     use crate::jose::Algorithm;
     use crate::jose::signer::Signer;
-    use crate::model::key::Entry;
+    use crate::model::key::{Entry, Form};
     use crate::net::FetchSettings;
     use crate::net::directory::{Answer, Directory, authority};
 
@@ -295,7 +295,8 @@ mod tests {
             assert_eq!(fetch(answer).await, Known::Absent);
         }
         let disclosed = fetch(Answer::json(r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#)).await;
-        assert_eq!(disclosed, Known::Value(Arc::new(KeySet { keys: Vec::new(), entries: vec![Entry::Private] })));
+        let entries = vec![Entry { form: Form::Private, thumbprint: None }];
+        assert_eq!(disclosed, Known::Value(Arc::new(KeySet { keys: Vec::new(), entries })));
         let large = Answer::json(&" ".repeat(SET_BYTES + 1));
         for answer in [Answer::json("garbage"), Answer::of(200, "text/html", "{}"), Answer::of(302, "", ""), large] {
             assert!(matches!(fetch(answer).await, Known::Unavailable(_)));

@@ -15,7 +15,7 @@ use super::json::{self, JsonFault, Limits};
 
 mod entry;
 
-pub use entry::{Entry, PublicKey, Size};
+pub use entry::{Entry, Form, PublicKey, Size};
 
 /// One public key that dcrgate can use. No private part is ever kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,10 +127,7 @@ impl KeySet {
 
     /// The public keys among the entries, usable here or not.
     pub fn public_keys(&self) -> impl Iterator<Item = &PublicKey> {
-        self.entries.iter().filter_map(|entry| match entry {
-            Entry::Public(key) => Some(key),
-            Entry::Private | Entry::Malformed => None,
-        })
+        self.entries.iter().filter_map(Entry::public)
     }
 }
 

@@ -1,47 +1,12 @@
 //! The thumbprint of a public key (RFC 7638): the same for every way of writing the key down.
 
-use serde_json::{Map, Value};
-
 use super::digest::Digest;
-use super::key::{KeyMaterial, number, unsigned};
-
-/// Curves, and the bytes of a coordinate on them (RFC 7518 §6.2.1.2, RFC 8812 §3.1).
-const EC: &[(&str, usize)] = &[("P-256", 32), ("P-384", 48), ("P-521", 66), ("secp256k1", 32)];
-/// The same of RFC 8037.
-const OKP: &[(&str, usize)] = &[("Ed25519", 32), ("X25519", 32), ("Ed448", 57), ("X448", 56)];
-
-/// SHA-256 over the required members of a JWK, in the order and form of RFC 7638 §3.
-///
-/// Strong or weak, for signatures or for encryption: a key is known again whatever it is good for. `None` where it
-/// could be written down in more than one way or is of a type that nobody here knows.
-pub fn thumbprint(members: &Map<String, Value>) -> Option<Digest> {
-    let text = |name: &str| members.get(name).and_then(Value::as_str);
-    let sized = |name: &str, size: usize| number(members, name).filter(|(bytes, _)| bytes.len() == size);
-    let size_of = |curves: &[(&str, usize)]| {
-        let curve = text("crv")?;
-        curves.iter().find(|(known, _)| *known == curve).map(|(_, size)| (curve.into(), *size))
-    };
-    let material = match text("kty")? {
-        "RSA" => {
-            let (n, bits) = unsigned(&number(members, "n")?.0);
-            let (e, _) = unsigned(&number(members, "e")?.0);
-            KeyMaterial::Rsa { n, e, bits }
-        }
-        "EC" => {
-            let (curve, size) = size_of(EC)?;
-            KeyMaterial::Ec { curve, x: sized("x", size)?.1, y: sized("y", size)?.1 }
-        }
-        "OKP" => {
-            let (curve, size) = size_of(OKP)?;
-            KeyMaterial::Okp { curve, x: sized("x", size)?.1 }
-        }
-        _ => return None,
-    };
-    Some(material.thumbprint())
-}
+use super::key::KeyMaterial;
 
 impl KeyMaterial {
-    /// SHA-256 over these numbers (RFC 7638 §3.2): base64url and names of curves, in which nothing has to be escaped.
+    /// SHA-256 over these numbers, in the order and form of RFC 7638 §3.
+    ///
+    /// They are base64url and names of curves, in which nothing has to be escaped: only of curves that are known here.
     pub fn thumbprint(&self) -> Digest {
         let text = match self {
             Self::Rsa { n, e, .. } => format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#),
@@ -56,13 +21,12 @@ impl KeyMaterial {
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    use super::*;
-    use crate::model::key::KeySet;
+    use crate::model::key::{Entry, Form, KeySet};
 
     fn of(key: &Value) -> Option<String> {
-        thumbprint(key.as_object().unwrap()).map(|digest| digest.base64url())
+        Entry::of(key).thumbprint.map(|digest| digest.base64url())
     }
 
     /// RFC 7638 §3.1.
@@ -80,16 +44,11 @@ mod tests {
         let key = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
         assert_eq!(of(&key).as_deref(), Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"));
         let set = json!({ "keys": [example(), key] }).to_string();
-        let fetched: Vec<String> = KeySet::from_json(set.as_bytes())
-            .unwrap()
-            .keys
-            .iter()
-            .map(|key| key.material.thumbprint().base64url())
-            .collect();
-        assert_eq!(
-            fetched,
-            ["NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"]
-        );
+        let set = KeySet::from_json(set.as_bytes()).unwrap();
+        let expected = ["NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"];
+        assert_eq!(set.keys.iter().map(|key| key.material.thumbprint().base64url()).collect::<Vec<_>>(), expected);
+        let written = set.entries.iter().filter_map(|entry| entry.thumbprint);
+        assert_eq!(written.map(|digest| digest.base64url()).collect::<Vec<_>>(), expected);
     }
 
     #[test]
@@ -101,6 +60,12 @@ mod tests {
         let padded = [vec![0, 0], URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap()].concat();
         key["n"] = URL_SAFE_NO_PAD.encode(padded).into();
         assert_eq!(of(&key), of(&example()));
+        for (name, form) in [("kid", Form::Malformed), ("d", Form::Private)] {
+            let mut same = key.clone();
+            same[name] = 7.into();
+            assert_eq!(Entry::of(&same).form, form);
+            assert_eq!(of(&same), of(&example()), "{name}: it is refused, and still the same key");
+        }
         key["e"] = "Aw".into();
         assert_ne!(of(&key), of(&example()));
     }
@@ -117,6 +82,7 @@ mod tests {
             ec("P-256", 32, 33),
             ec("P-521", 65, 66),
             ec("P-192", 24, 24),
+            ec("secp256k1", 32, 32),
             json!({ "kty": "OKP", "crv": "X25519", "x": coordinate(33) }),
             json!({ "kty": "RSA", "e": "AQAB" }),
             json!({ "kty": "RSA", "e": "AQAB", "n": "AQ==" }),

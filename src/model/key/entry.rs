@@ -2,11 +2,22 @@
 
 use serde_json::{Map, Value};
 
-use super::{has_private_part, number, unsigned};
+use super::{KeyMaterial, has_private_part, number, unsigned};
+use crate::model::digest::Digest;
 
-/// An entry of a key set. Of its numbers only the size is kept.
+/// An entry of a key set. Of its numbers only the size and the thumbprint are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub struct Entry {
+    /// What it is.
+    pub form: Form,
+    /// The thumbprint of its public numbers, whatever it is good for, is called or discloses (RFC 7638). `None` where they
+    /// could be written down in more than one way, or are of a type or curve that is not known here.
+    pub thumbprint: Option<Digest>,
+}
+
+/// What an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
     /// A public key with all its parts.
     Public(PublicKey),
     /// Has what only a private or symmetric key has: it is disclosed (RFC 7517 §9.2).
@@ -55,45 +66,60 @@ const CURVES: &[(&str, &str, usize)] = &[
 impl Entry {
     /// Of one item of `keys`.
     pub fn of(value: &Value) -> Self {
-        match value.as_object() {
-            Some(members) if has_private_part(members) => Self::Private,
-            members => members.and_then(PublicKey::read).map_or(Self::Malformed, Self::Public),
+        let Some(members) = value.as_object() else { return Self { form: Form::Malformed, thumbprint: None } };
+        let numbers = numbers(members);
+        let form = if has_private_part(members) {
+            Form::Private
+        } else {
+            numbers.as_ref().and_then(|numbers| PublicKey::read(members, numbers)).map_or(Form::Malformed, Form::Public)
+        };
+        let known = numbers.filter(|(_, size)| *size != Size::OtherCurve);
+        Self { form, thumbprint: known.map(|(material, _)| material.thumbprint()) }
+    }
+
+    /// The public key that it is.
+    pub const fn public(&self) -> Option<&PublicKey> {
+        match &self.form {
+            Form::Public(key) => Some(key),
+            Form::Private | Form::Malformed => None,
         }
     }
 }
 
 impl PublicKey {
-    fn read(members: &Map<String, Value>) -> Option<Self> {
+    fn read(members: &Map<String, Value>, (material, size): &(KeyMaterial, Size)) -> Option<Self> {
         let text = |name: &str| match members.get(name) {
             None => Some(None),
             Some(value) => value.as_str().filter(|text| !text.is_empty()).map(|text| Some(text.into())),
         };
-        let (kind, size) = match members.get("kty")?.as_str()? {
-            "RSA" => ("RSA", modulus(members)?),
-            "EC" => ("EC", point(members, "EC", &["x", "y"])?),
-            "OKP" => ("OKP", point(members, "OKP", &["x"])?),
-            _ => return None,
+        let kind = match material {
+            KeyMaterial::Rsa { .. } => "RSA",
+            KeyMaterial::Ec { .. } => "EC",
+            KeyMaterial::Okp { .. } => "OKP",
         };
-        Some(Self { kid: text("kid")?, kind, usage: text("use")?, algorithm: text("alg")?, size })
+        Some(Self { kid: text("kid")?, kind, usage: text("use")?, algorithm: text("alg")?, size: *size })
     }
 }
 
-fn modulus(members: &Map<String, Value>) -> Option<Size> {
-    number(members, "e")?;
-    Some(Size::Bits(unsigned(&number(members, "n")?.0).1))
-}
-
-/// `None` where a coordinate is missing, no base64url, or not of its curve's length.
-fn point(members: &Map<String, Value>, kind: &str, coordinates: &[&str]) -> Option<Size> {
-    let curve = members.get("crv")?.as_str().filter(|curve| !curve.is_empty())?;
+/// `None` where one is missing, no base64url, or not of its curve's length.
+fn numbers(members: &Map<String, Value>) -> Option<(KeyMaterial, Size)> {
+    let kind = members.get("kty")?.as_str()?;
+    if kind == "RSA" {
+        let ((n, bits), (e, _)) = (unsigned(&number(members, "n")?.0), unsigned(&number(members, "e")?.0));
+        return Some((KeyMaterial::Rsa { n, e, bits }, Size::Bits(bits)));
+    }
+    let curve = members.get("crv").and_then(Value::as_str).filter(|curve| !curve.is_empty())?;
     let known = CURVES.iter().find(|(of, name, _)| (*of, *name) == (kind, curve)).map(|(.., length)| *length);
-    for coordinate in coordinates {
-        let (bytes, _) = number(members, coordinate)?;
-        if known.map_or(bytes.is_empty(), |length| bytes.len() != length) {
-            return None;
-        }
-    }
-    Some(if known.is_some() { Size::Curve } else { Size::OtherCurve })
+    let coordinate = |name: &str| {
+        let (bytes, text) = number(members, name)?;
+        known.map_or(!bytes.is_empty(), |length| bytes.len() == length).then_some(text)
+    };
+    let material = match kind {
+        "EC" => KeyMaterial::Ec { curve: curve.into(), x: coordinate("x")?, y: coordinate("y")? },
+        "OKP" => KeyMaterial::Okp { curve: curve.into(), x: coordinate("x")? },
+        _ => return None,
+    };
+    Some((material, if known.is_some() { Size::Curve } else { Size::OtherCurve }))
 }
 
 #[cfg(test)]
@@ -103,10 +129,7 @@ mod tests {
     use super::*;
 
     fn size(key: &Value) -> Option<Size> {
-        match Entry::of(key) {
-            Entry::Public(key) => Some(key.size),
-            Entry::Private | Entry::Malformed => None,
-        }
+        Entry::of(key).public().map(|key| key.size)
     }
 
     #[test]
@@ -148,10 +171,10 @@ mod tests {
 
     #[test]
     fn a_disclosed_key_is_told_before_anything_else() {
-        assert_eq!(Entry::of(&json!({ "kty": "oct", "k": "AA" })), Entry::Private);
-        assert_eq!(Entry::of(&json!({ "kty": 7, "d": "AA" })), Entry::Private);
+        assert_eq!(Entry::of(&json!({ "kty": "oct", "k": "AA" })).form, Form::Private);
+        assert_eq!(Entry::of(&json!({ "kty": 7, "d": "AA" })).form, Form::Private);
         for malformed in [json!(7), json!({}), json!({ "kty": "AKP", "pub": "AA" })] {
-            assert_eq!(Entry::of(&malformed), Entry::Malformed, "{malformed}");
+            assert_eq!(Entry::of(&malformed), Entry { form: Form::Malformed, thumbprint: None }, "{malformed}");
         }
     }
 }

@@ -25,7 +25,7 @@ fn keys(count: u8) -> Value {
 fn asked(policy: &Policy, jwks: &Value, fetched: &Value) -> (Vec<String>, Vec<String>) {
     let set = match fetched {
         Value::Null => Known::Unavailable("down".into()),
-        set => Known::Value(Arc::new(KeySet::from_json(set.to_string().as_bytes()).unwrap())),
+        set => Known::Value(Arc::new(KeySet::published(set.to_string().as_bytes()).unwrap())),
     };
     let (trace, _, judged) = told(policy, json!({ "jwks": jwks }), |facts| Facts { software_keys: &set, ..facts });
     assert!(judged.claims.iter().all(|claim| claim.kind == ClaimKind::Slot && claim.expires.is_none()));
@@ -53,6 +53,7 @@ fn bounds_are_exact() {
         let policy = unshared(setting);
         assert_eq!(asked(&policy, &keys(most), &Value::Null).1.len(), usize::from(most), "{setting}");
         assert_eq!(asked(&policy, &keys(most + 1), &Value::Null), (vec![many.to_owned()], Vec::new()), "{setting}");
+        assert_eq!(asked(&policy, &Value::Null, &keys(most + 1)), (vec![many.to_owned()], Vec::new()), "{setting}");
     }
     for beyond in ["max_keys = 0", "max_keys = 101"] {
         let problem = problems(&format!("[checks.keys.unshared]\n{beyond}\n"));
@@ -72,5 +73,44 @@ fn what_has_no_thumbprint_is_refused() {
         json!({ "keys": [{ "kty": "oct", "k": "AQ" }] }),
     ] {
         assert_eq!(asked(&policy, &jwks, &Value::Null), (vec![unreadable.to_owned()], Vec::new()), "{jwks}");
+    }
+}
+
+#[test]
+fn fetched_keys_are_compared_whatever_they_are_good_for() {
+    let policy = unshared("");
+    let point = |kind: &str, curve: &str, characters: usize| {
+        let coordinate = "A".repeat(characters);
+        json!({ "kty": kind, "crv": curve, "use": "enc", "x": coordinate, "y": coordinate })
+    };
+    for key in [
+        point("EC", "P-521", 88),
+        point("OKP", "X25519", 43),
+        point("OKP", "X448", 75),
+        point("OKP", "Ed448", 76),
+        json!({ "kty": "RSA", "n": "gAE", "e": "AQAB" }),
+        json!({ "kty": "OKP", "crv": "Ed25519", "x": X, "d": "AA" }),
+    ] {
+        let set = json!({ "keys": [key] });
+        let (refused, taken) = asked(&policy, &Value::Null, &set);
+        assert_eq!((refused, taken.len()), (Vec::new(), 1), "{set}");
+        assert_eq!(asked(&policy, &set, &Value::Null).1, taken, "{set}: the same as by value");
+    }
+}
+
+#[test]
+fn a_fetched_key_without_thumbprint_is_refused() {
+    let policy = unshared("");
+    let unreadable = "the key set at jwks_uri holds a key that cannot be told from those of other clients";
+    let good = json!({ "kty": "OKP", "crv": "Ed25519", "x": X });
+    let coordinate = "A".repeat(43);
+    for key in [
+        json!("k"),
+        json!({ "kty": "oct", "k": "AQ" }),
+        json!({ "kty": "EC", "crv": "P-256", "x": "AQ", "y": "AQ" }),
+        json!({ "kty": "EC", "crv": "secp256k1", "x": coordinate, "y": coordinate }),
+    ] {
+        let refused = asked(&policy, &Value::Null, &json!({ "keys": [good, key] }));
+        assert_eq!(refused, (vec![unreadable.to_owned()], Vec::new()), "{key}");
     }
 }
