@@ -18,6 +18,10 @@ const MALFORMED: Fault = Fault {
     message: "jwks is not a key set: an object with an array keys of keys that are whole",
     hint: "send the key set of RFC 7517, each key with kty and its public numbers in base64url",
 };
+const FETCHED_MALFORMED: Fault = Fault {
+    message: "what is at jwks_uri is not a key set: an object with an array keys of keys that are whole",
+    hint: "publish the key set of RFC 7517, each key with kty and its public numbers in base64url",
+};
 const EMPTY: Fault = Fault { message: "the key set has no keys", hint: "publish the public keys of this client" };
 const MANY: Fault = Fault { message: "the key set has too many keys", hint: "remove keys that are not used any more" };
 const PRIVATE: Fault = Fault {
@@ -49,7 +53,7 @@ static ABOUT: About = About {
     error: ErrorCode::InvalidClientMetadata,
     field: Some("jwks"),
     operations: WRITES,
-    faults: &[MALFORMED, EMPTY, MANY, PRIVATE, WEAK, CURVE, TWICE, NAMELESS, ALGORITHM, USE],
+    faults: &[MALFORMED, FETCHED_MALFORMED, EMPTY, MANY, PRIVATE, WEAK, CURVE, TWICE, NAMELESS, ALGORITHM, USE],
     settings: &[
         ("min_rsa_bits", "least size of an RSA key, 2048 to 8192 (2048)"),
         ("max_keys", "keys in all, 1 to 1000 (100)"),
@@ -95,27 +99,27 @@ impl Judge for Set {
         if let Some(jwks) = member(facts.metadata, "jwks") {
             match jwks.get("keys").and_then(Value::as_array) {
                 Some(keys) => {
-                    self.judge_set(&keys.iter().map(Entry::of).collect::<Vec<_>>(), "jwks", report);
+                    self.judge_set(&keys.iter().map(Entry::of).collect::<Vec<_>>(), "jwks", MALFORMED, report);
                 }
                 None => report.fail(Failure::of(MALFORMED)),
             }
         }
         if let Some(set) = facts.software_keys.value() {
-            self.judge_set(&set.entries, "jwks_uri", report);
+            self.judge_set(&set.entries, "jwks_uri", FETCHED_MALFORMED, report);
         }
     }
 }
 
 impl Set {
     /// A set by value, or as fetched.
-    fn judge_set(&self, entries: &[Entry], field: &'static str, report: &mut Report<'_>) {
+    fn judge_set(&self, entries: &[Entry], field: &'static str, malformed: Fault, report: &mut Report<'_>) {
         // First of all: whoever reads it must know that the key is burnt.
         if entries.iter().any(|entry| entry.form == Form::Private) {
             return report.fail(Failure::of(PRIVATE).field(field));
         }
         match entries.iter().map(Entry::public).collect::<Option<Vec<&PublicKey>>>() {
             Some(keys) => self.judge_keys(&keys, field, report),
-            None => report.fail(Failure::of(MALFORMED).field(field)),
+            None => report.fail(Failure::of(malformed).field(field)),
         }
     }
 

@@ -339,7 +339,7 @@ fn key_sets_are_public_strong_and_told_apart() {
     );
     assert_eq!(
         fetched(&plain, &[good.clone(), with(ec, "x", "AA")]),
-        ["jwks_uri: jwks is not a key set: an object with an array keys of keys that are whole"]
+        ["jwks_uri: what is at jwks_uri is not a key set: an object with an array keys of keys that are whole"]
     );
     let verified = "[checks.statement.signature]\nalgorithms = ['PS256']\n";
     let encrypting = policy(&format!("{verified}[checks.keys.encryption]\nclaim = 'uri'\nfetch_hosts = ['h']\n"));
