@@ -14,6 +14,7 @@ cd "$(dirname "$0")/.."
 
 CARGO_DENY=0.20.2
 NODE=20 # the oldest that oidc-provider starts on
+KEYCLOAK=26.7.5 # the newest that is packed as a zip for Maven
 DCRGATE_SKIPS=$(mktemp) # tests add their names here, see tests/support/programs.rs
 export DCRGATE_SKIPS
 PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
@@ -92,10 +93,11 @@ provide() {
 
 # Those of other makers, each for the tests of its name in tests/upstreams.
 identity_servers() {
-  debian glewlwyd=glewlwyd python3=python3
+  debian glewlwyd=glewlwyd python3=python3 mvn=maven java=default-jre-headless unzip=unzip
   has glewlwyd && [ ! -d /usr/share/doc/dbconfig-sqlite3 ] && install --no-install-recommends dbconfig-sqlite3
   # It does not start without some of what it recommends.
   has starman || install starman liblemonldap-ng-portal-perl || skip "lemonldap-ng: its packages could not be installed"
+  keycloak || skip "Keycloak: its distribution could not be fetched"
   django_oauth_toolkit || skip "django-oauth-toolkit: its packages could not be installed"
 }
 
@@ -106,6 +108,18 @@ django_oauth_toolkit() {
   python3 -m venv --clear $folder/.venv &&
     $folder/.venv/bin/pip install -q --disable-pip-version-check -r $folder/requirements.txt &&
     cp $folder/requirements.txt $folder/.venv/.installed
+}
+
+keycloak() {
+  local folder=tests/idp/keycloak
+  [ "$(cat $folder/distribution/.version 2>/dev/null)" != "$KEYCLOAK" ] || return 0
+  if ! has mvn || ! has unzip; then return 1; fi
+  rm -rf $folder/distribution
+  mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+    -Dartifact="org.keycloak:keycloak-quarkus-dist:$KEYCLOAK:zip" -DoutputDirectory="$scratch" &&
+    unzip -q "$scratch/keycloak-quarkus-dist-$KEYCLOAK.zip" -d "$scratch" &&
+    mv "$scratch/keycloak-$KEYCLOAK" $folder/distribution &&
+    echo "$KEYCLOAK" >$folder/distribution/.version
 }
 
 # packages FOLDER: what its lock file names, unless that is there already.

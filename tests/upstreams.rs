@@ -17,5 +17,7 @@ mod programs;
 mod django_oauth_toolkit;
 #[path = "upstreams/glewlwyd.rs"]
 mod glewlwyd;
+#[path = "upstreams/keycloak.rs"]
+mod keycloak;
 #[path = "upstreams/lemonldap_ng.rs"]
 mod lemonldap_ng;

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use dcrgate::audit::view;
 use dcrgate::sandbox::third_party::{Protocol, registration};
-use dcrgate::sandbox::{KeyKind, ThirdParty, World};
+use dcrgate::sandbox::{Identity, KeyKind, ThirdParty, World};
 use dcrgate::store::{Filter, Reader};
 use http::{Request, Response};
 use serde_json::{Map, Value, json};
@@ -19,6 +19,8 @@ pub(crate) const ISSUER: &str = "https://localhost";
 pub(crate) struct Bank {
     pub(crate) gate: Gate,
     pub(crate) third_party: ThirdParty,
+    /// Its certificate.
+    pub(crate) identity: Identity,
     /// Ends with the test.
     _server: IdentityServer,
 }
@@ -59,7 +61,14 @@ impl Bank {
         let software = gate.world.enrol("upstreams");
         let identity = gate.world.transport(&software, KeyKind::Rsa).expect("a certificate");
         let third_party = gate.world.third_party(Some(&identity)).expect("a client");
-        Self { gate, third_party, _server: server }
+        Self { gate, third_party, identity, _server: server }
+    }
+
+    /// Another client, with a certificate of its own.
+    pub(crate) fn another(&self, name: &str) -> ThirdParty {
+        let software = self.gate.world.enrol(name);
+        let identity = self.gate.world.transport(&software, KeyKind::Rsa).expect("a certificate");
+        self.gate.world.third_party(Some(&identity)).expect("a client")
     }
 
     /// Registers this metadata.

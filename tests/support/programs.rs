@@ -119,6 +119,18 @@ impl IdentityServer {
         Self::by_python(&find("python3")?, "lemonldap-ng", settings)
     }
 
+    /// Starts Keycloak, which takes half a minute.
+    ///
+    /// # Errors
+    /// [`Missing`] without Java or without the distribution.
+    pub(crate) fn keycloak(settings: &str) -> Result<Self, Missing> {
+        find("java")?;
+        if !folder("keycloak").join("distribution/bin/kc.sh").is_file() {
+            return Err(Missing("the distribution of tests/idp/keycloak (tests/run.sh fetches it)".to_owned()));
+        }
+        Self::by_python(&find("python3")?, "keycloak", settings)
+    }
+
     fn by_python(python: &Path, name: &str, settings: &str) -> Result<Self, Missing> {
         let mut command = Command::new(python);
         command.arg(folder(name).join("start.py")).arg(settings);
