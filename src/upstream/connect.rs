@@ -103,7 +103,8 @@ impl Upstream {
                 .pool_idle_timeout(settings.idle_timeout)
                 .build(connector.clone()),
             gated: builder
-                .pool_max_idle_per_host(settings.max_idle)
+                // Who needs a pause closes idle connections within it, and a request that meets that ends as unknown.
+                .pool_max_idle_per_host(if settings.profile.pause.is_zero() { settings.max_idle } else { 0 })
                 .pool_idle_timeout(GATED_IDLE)
                 .retry_canceled_requests(false)
                 .build(connector),
