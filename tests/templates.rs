@@ -231,3 +231,44 @@ async fn an_update_leaves_a_client_what_its_template_made_it() {
     let made = ledger.binding("identity-server", &client_id).expect("a ledger").expect("it").template.expect("it");
     assert_eq!(made.own, ["client_name"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_tells_who_was_made_from_a_template_and_who_is_behind() {
+    let branch = Branch::open(&template("1", "expand", WHO, "openid")).await;
+    let asked = json!({"software_id": "branch-app", "client_name": "Mine"});
+    let answer = told(&branch.register("dcr branch", &asked).await);
+    let client_id = answer["client_id"].as_str().expect("a client");
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_dcrgate"))
+            .args(arguments)
+            .current_dir(branch.gate.world.path(""))
+            .output()
+            .expect("the program runs");
+        (output.status.code(), String::from_utf8(output.stdout).expect("text"))
+    };
+    let json = |arguments: &[&str]| -> Value {
+        let (status, out) = run(&[arguments, &["--output", "json"]].concat());
+        assert_eq!(status, Some(0), "{out}");
+        serde_json::from_str(&out).expect("JSON")
+    };
+    let listed = json(&["template", "list"]);
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["clients"], &listed[0]["behind"]),
+        (&"branch".into(), &1.into(), &0.into())
+    );
+    let (_, out) = run(&["template", "show", "branch"]);
+    for part in
+        ["Named by      software_id branch-app", "  scope = \"openid\"", "1 client was made from it:", ": as it says"]
+    {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+    assert_eq!(json(&["clients", "list", "--template", "branch"])[0]["client_id"], client_id);
+    assert_eq!(json(&["clients", "list", "--template", "other"]), json!([]));
+
+    write(&branch.gate.world, &template("2", "expand", WHO, "openid payments"));
+    let shown = json(&["template", "show", "branch"]);
+    let client = &shown["clients"][0];
+    assert_eq!((&client["client_id"], &client["behind"]), (&client_id.into(), &true.into()));
+    assert_eq!(client["own"], json!(["client_name"]));
+    assert_eq!(run(&["template", "show", "nothing"]).0, Some(1));
+}

@@ -13,3 +13,5 @@ mod gate;
 mod mobile;
 #[path = "support/programs.rs"]
 mod programs;
+#[path = "use_cases/templates.rs"]
+mod templates;

@@ -14,6 +14,7 @@ pub mod run;
 pub mod statement;
 pub mod steps;
 pub mod table;
+mod template;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -66,6 +67,9 @@ enum Command {
     /// Look at software statements.
     #[command(subcommand)]
     Statement(statement::StatementCommand),
+    /// Look at templates, and at the clients that were made from them.
+    #[command(subcommand)]
+    Template(template::TemplateCommand),
     /// Make a throwaway world, register clients in it over mutual TLS, and show what happened.
     Demo(demo::Options),
 }
@@ -215,6 +219,7 @@ pub fn main() -> ExitCode {
         Command::Clients(command) => clients::clients(&command, &mut out),
         Command::Policy(command) => policy::policy(&command, &mut out),
         Command::Statement(command) => statement::statement(&command, &mut out),
+        Command::Template(command) => template::template(&command, &mut out),
         Command::Demo(arguments) => demo(&arguments, &mut out),
     };
     match result {
