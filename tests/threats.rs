@@ -17,6 +17,8 @@ mod catch_all;
 mod certified;
 #[path = "threats/credentials.rs"]
 mod credentials;
+#[path = "threats/dpop.rs"]
+mod dpop;
 #[path = "threats/forgeries.rs"]
 mod forgeries;
 #[path = "threats/frames.rs"]

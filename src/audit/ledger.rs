@@ -18,6 +18,7 @@ use super::text::Text;
 use crate::model::claim::{Claim, ClaimKind};
 use crate::model::digest::Digest;
 use crate::model::facts::Operation;
+use crate::model::id::DecisionId;
 use crate::model::time::{Clock, Timestamp};
 use crate::model::trace::{self, Step};
 use crate::store::{
@@ -173,6 +174,14 @@ impl Ledger {
             }),
         };
         timeout(self.patience, self.store.open_decision(opening)).await.unwrap_or(Err(StoreError::Stalled.into()))
+    }
+
+    /// Takes a single-use thing before anything is decided. `false`: it was used before.
+    ///
+    /// # Errors
+    /// The store's failure within 2 s.
+    pub async fn take(&self, claim: Claim, decision: DecisionId, at: Timestamp) -> Result<bool, StoreError> {
+        timeout(self.patience, self.store.take_claim(claim, decision, at)).await.unwrap_or(Err(StoreError::Stalled))
     }
 
     /// Ends an opened decision; only then may the client be told.

@@ -26,7 +26,7 @@ use crate::model::key::KeySet;
 use crate::model::peer::{Judgement, Peer, Revocation, Trusted};
 use crate::model::sector::Sector;
 use crate::model::time::Timestamp;
-use crate::model::token::{AccessToken, Vouched};
+use crate::model::token::{AccessToken, Shown, Vouched};
 use crate::model::trace::{Mode, Outcome, Step};
 use crate::pipeline::answer::Refusal;
 use crate::pipeline::decide::{self, Decision, Question, decide};
@@ -220,7 +220,7 @@ fn evidence(
         let claims =
             strict::object(read_text(path)?.as_bytes(), &strict::REQUEST).map_err(|fault| unusable(path, &fault))?;
         let digest = Digest::of(Value::Object(claims.clone()).to_string().as_bytes());
-        let given = AccessToken { claims, vouched: Vouched::Signed, digest };
+        let given = AccessToken { claims, vouched: Vouched::Signed, digest, shown: Shown::Bearer };
         evidence.token = Known::Value(Token::Vouched(Arc::new(given)));
     }
     Ok(evidence)

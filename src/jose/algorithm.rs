@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn header(algorithm: Algorithm, key_id: Option<&str>) -> Header {
-        Header { algorithm, key_id: key_id.map(str::to_owned), typ: None, chain: Vec::new() }
+        Header { algorithm, key_id: key_id.map(str::to_owned), typ: None, chain: Vec::new(), key: None }
     }
 
     #[test]

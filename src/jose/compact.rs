@@ -39,6 +39,8 @@ pub struct Header {
     pub typ: Option<String>,
     /// `x5c`: the signer's certificate and those between it and an anchor. Empty unless it was asked for.
     pub chain: Vec<CertificateDer<'static>>,
+    /// `jwk`: the key of a proof of possession. None unless it was asked for.
+    pub key: Option<Jwk>,
 }
 
 /// Where the key of a token comes from.
@@ -48,6 +50,8 @@ enum KeyFrom {
     KeySet,
     /// The first certificate of `x5c`.
     Certificate,
+    /// `jwk`: whoever signs says with what, and the token that it goes with says whether that is right.
+    Header,
 }
 
 impl<'t> Compact<'t> {
@@ -81,6 +85,14 @@ impl<'t> Compact<'t> {
     /// The first [`JwsFault`] met.
     pub fn parse_access_token(token: &'t str) -> Result<Self, JwsFault> {
         Self::within(token, LIMITS, KeyFrom::KeySet, Type::AccessToken)
+    }
+
+    /// Takes a proof of possession of at most 8 KB apart, which brings its key (RFC 9449 §4.2).
+    ///
+    /// # Errors
+    /// The first [`JwsFault`] met.
+    pub fn parse_proof(token: &'t str) -> Result<Self, JwsFault> {
+        Self::within(token, PROOF, KeyFrom::Header, Type::Proof)
     }
 
     fn within(token: &'t str, limits: Limits, from: KeyFrom, wanted: Type) -> Result<Self, JwsFault> {
@@ -174,13 +186,25 @@ fn split<'t>(token: &'t str, limits: &Limits) -> Result<[&'t str; 3], JwsFault> 
 impl Header {
     fn from_members(members: &Map<String, Value>, from: KeyFrom, wanted: Type) -> Result<Self, JwsFault> {
         for (name, fault) in REFUSED_MEMBERS {
-            if members.contains_key(name) && !(name == "x5c" && from == KeyFrom::Certificate) {
+            let asked_for = match from {
+                KeyFrom::KeySet => false,
+                KeyFrom::Certificate => name == "x5c",
+                KeyFrom::Header => name == "jwk",
+            };
+            if members.contains_key(name) && !asked_for {
                 return Err(fault);
             }
         }
         let chain = match from {
-            KeyFrom::KeySet => Vec::new(),
+            KeyFrom::KeySet | KeyFrom::Header => Vec::new(),
             KeyFrom::Certificate => chain(members.get("x5c").ok_or(JwsFault::NoChain)?).ok_or(JwsFault::Chain)?,
+        };
+        let key = match from {
+            KeyFrom::KeySet | KeyFrom::Certificate => None,
+            KeyFrom::Header => {
+                let key = members.get("jwk").and_then(Value::as_object).and_then(Jwk::from_members);
+                Some(key.ok_or(JwsFault::NoUsableKey)?)
+            }
         };
         let Some(Value::String(name)) = members.get("alg") else { return Err(JwsFault::NoAlgorithm) };
         let algorithm = Algorithm::parse(name).ok_or_else(|| match name {
@@ -198,7 +222,7 @@ impl Header {
             Some(Value::String(key_id)) if (1..=KEY_ID_BYTES).contains(&key_id.len()) => Some(key_id.clone()),
             Some(_) => return Err(JwsFault::KeyId),
         };
-        Ok(Self { algorithm, key_id, typ, chain })
+        Ok(Self { algorithm, key_id, typ, chain, key })
     }
 }
 
@@ -215,6 +239,8 @@ enum Type {
     Jwt,
     /// `at+jwt`, and it has to be there (RFC 9068 §4).
     AccessToken,
+    /// `dpop+jwt`, and it has to be there (RFC 9449 §4.2).
+    Proof,
 }
 
 impl Type {
@@ -223,6 +249,7 @@ impl Type {
         let names = match self {
             Self::Jwt => ["jwt", "application/jwt"],
             Self::AccessToken => ["at+jwt", "application/at+jwt"],
+            Self::Proof => ["dpop+jwt", "application/dpop+jwt"],
         };
         names.iter().any(|name| typ.eq_ignore_ascii_case(name))
     }
@@ -231,6 +258,7 @@ impl Type {
         match self {
             Self::Jwt => JwsFault::NotAJwt,
             Self::AccessToken => JwsFault::NotAnAccessToken,
+            Self::Proof => JwsFault::NotAProof,
         }
     }
 }
@@ -278,6 +306,9 @@ const LIMITS: Limits = Limits { bytes: 16 * 1024, ..json::REQUEST };
 
 /// A statement with six certificates of RSA-4096 in its header, each of 2 KB and encoded twice.
 const CERTIFIED: Limits = Limits { bytes: 32 * 1024, ..json::REQUEST };
+
+/// A proof has some hundred bytes; with a key of RSA-8192 twice that.
+const PROOF: Limits = Limits { bytes: 8 * 1024, ..json::REQUEST };
 
 /// A leaf, the anchor that some send too, and more between them than any community has.
 const CHAIN: usize = 6;

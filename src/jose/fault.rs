@@ -67,6 +67,12 @@ pub enum JwsFault {
     /// `typ` is not `at+jwt` (RFC 9068 §2.1): a statement or an ID token is no access token.
     #[error("is of another type than at+jwt")]
     NotAnAccessToken,
+    /// `typ` is not `dpop+jwt` (RFC 9449 §4.2).
+    #[error("is of another type than dpop+jwt")]
+    NotAProof,
+    /// `jwk` is missing, private, weak, or of a kind that dcrgate does not verify with.
+    #[error("brings no public key that can be used in its header")]
+    NoUsableKey,
     /// `kid` is empty, longer than 256 bytes, or no string.
     #[error("has an unusable key id in its header")]
     KeyId,

@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn header(key_id: &str) -> Header {
-        Header { algorithm: Algorithm::ES256, key_id: Some(key_id.to_owned()), typ: None, chain: Vec::new() }
+        Header { algorithm: Algorithm::ES256, key_id: Some(key_id.to_owned()), typ: None, chain: Vec::new(), key: None }
     }
 
     #[tokio::test]

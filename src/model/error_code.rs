@@ -24,6 +24,8 @@ pub enum ErrorCode {
     InvalidClient,
     /// RFC 6750 §3.1.
     InvalidToken,
+    /// RFC 9449 §7.1: the proof of possession of the token's key.
+    InvalidDpopProof,
     /// RFC 6750 §3.1.
     InsufficientScope,
     /// The caller is known and may not do this.
@@ -55,6 +57,7 @@ impl ErrorCode {
             Self::InvalidRequest,
             Self::InvalidClient,
             Self::InvalidToken,
+            Self::InvalidDpopProof,
             Self::InsufficientScope,
             Self::AccessDenied,
             Self::TemporarilyUnavailable,
@@ -78,6 +81,7 @@ impl ErrorCode {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidClient => "invalid_client",
             Self::InvalidToken => "invalid_token",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InsufficientScope => "insufficient_scope",
             Self::AccessDenied => "access_denied",
             Self::TemporarilyUnavailable => "temporarily_unavailable",

@@ -133,7 +133,7 @@ impl KeySet {
 
 impl Jwk {
     /// `None` for a key that is passed over.
-    fn from_members(members: &Map<String, Value>) -> Option<Self> {
+    pub fn from_members(members: &Map<String, Value>) -> Option<Self> {
         // Who publishes the private part has given the key away (RFC 7517 §9.2).
         if has_private_part(members) {
             return None;

@@ -346,7 +346,7 @@ fn decided(trace: &Trace) -> Told {
 /// 401 for certificate and tokens, 403 for rights, 503 for outages, 400 with the RFC 7591 code otherwise.
 pub(super) const fn status_of(error: &ErrorCode) -> StatusCode {
     match error {
-        ErrorCode::InvalidClient | ErrorCode::InvalidToken => StatusCode::UNAUTHORIZED,
+        ErrorCode::InvalidClient | ErrorCode::InvalidToken | ErrorCode::InvalidDpopProof => StatusCode::UNAUTHORIZED,
         ErrorCode::InsufficientScope | ErrorCode::AccessDenied => StatusCode::FORBIDDEN,
         ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,

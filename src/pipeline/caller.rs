@@ -41,7 +41,7 @@ impl Caller {
         snapshot: &Snapshot,
         route: &RegistrationRoute,
         connection: &Connection,
-        headers: &HeaderMap,
+        (headers, target): (&HeaderMap, token::Target<'_>),
         now: Timestamp,
     ) -> Self {
         let mut caller = Self {
@@ -53,7 +53,8 @@ impl Caller {
         if route.policies.iter().any(|policy| caller.may_pass(policy)) {
             let trusted = route.policies.iter().any(|policy| caller.is_trusted_by(policy));
             let presenter = if trusted { Presenter::Trusted } else { Presenter::Stranger(caller.remote) };
-            caller.token = token::gather(snapshot, route.token.as_ref(), headers, presenter).await;
+            let request = token::Request { headers, target, presenter };
+            caller.token = token::gather(snapshot, route.token.as_ref(), &request).await;
         }
         caller
     }
@@ -104,6 +105,12 @@ impl Caller {
         } else {
             Standing::Stranger
         }
+    }
+
+    /// The same without what the token says: whose a proof is that was used before is not known.
+    pub(super) fn standing_by_certificate(&self, route: &RegistrationRoute) -> Standing {
+        let trusted = route.policies.iter().any(|policy| self.is_trusted_by(policy));
+        if trusted { Standing::Trusted } else { Standing::Stranger }
     }
 
     /// A question of this caller's.

@@ -14,6 +14,7 @@ use super::record::Told;
 use super::registration::Attempt;
 use super::reply::{self, Ended, interpret};
 use super::routes::{PolicyUse, RegistrationRoute, UpstreamToken};
+use super::token::DPOP;
 use crate::audit::{self, CloseError, Conclusion, Ending, Event, Outcome, Text};
 use crate::headers::decision::DecisionHeaders;
 use crate::headers::hop;
@@ -94,6 +95,10 @@ fn outgoing(
     let mut headers = headers(attempt, upstream, policy, decision)?;
     if let Some(shown) = shown {
         headers.insert(AUTHORIZATION, shown.clone());
+        // Without its proof a token that is bound to a key is worth nothing.
+        if let (UpstreamToken::Forward, Some(proof)) = (&settings.token_to_upstream, attempt.headers.get(DPOP)) {
+            headers.insert(DPOP, proof.clone());
+        }
     }
     for member in upstream.profile.refused_members {
         metadata.remove(*member);

@@ -35,6 +35,7 @@ pub mod routes;
 mod sector;
 pub mod signer;
 pub mod snapshot;
+mod spend;
 pub mod tally;
 pub mod template;
 pub mod token;

@@ -31,6 +31,7 @@ use super::receive::{linger, read};
 use super::record::{self, Told};
 use super::routes::{Host, PolicyUse, RegistrationRoute, Route};
 use super::snapshot::{Recording, Snapshot};
+use super::token::{Scheme, Target};
 use super::{carry_out, gather, template};
 use crate::audit::{Admission, Ending, Event, RefuseError, Text};
 use crate::model::claim::{Claim, ClaimKind};
@@ -89,7 +90,8 @@ pub async fn register(
     let (Some(recording), Some(settings)) = (&snapshot.recording, route.registration()) else {
         return Refusal::StoreUnavailable.answer(correlation);
     };
-    let caller = Caller::gather(snapshot, settings, connection, &parts.headers, arrived).await;
+    let target = Target { method: &parts.method, base: host.public_base.as_str(), path: parts.uri.path() };
+    let caller = Caller::gather(snapshot, settings, connection, (&parts.headers, target), arrived).await;
     let mut attempt = Attempt {
         snapshot: Arc::clone(snapshot),
         recording: Arc::clone(recording),
@@ -165,6 +167,9 @@ impl Attempt {
         self.caller = self.caller.again(&self.snapshot, &self.connection, self.now);
         let Some(settings) = self.route.registration() else { return Refusal::Internal.answer(self.correlation) };
         let Some(policy) = self.caller.policy(settings) else { return self.refuse_caller(settings).await };
+        if let Some(answer) = self.spend_proof(settings, policy).await {
+            return answer;
+        }
         let known = self.caller.is_known().then(|| self.request_key(policy, None));
         if let Some(key) = &known
             && let Some(answer) = self.answered_before(key).await
@@ -315,7 +320,7 @@ impl Attempt {
         );
         let mut answer = refusal.answer(self.correlation);
         let wanted = self.route.registration().and_then(|settings| self.caller.missing_scope(settings));
-        challenge(&mut answer, refusal, self.headers.contains_key(AUTHORIZATION), wanted);
+        challenge(&mut answer, refusal, Scheme::presented(&self.headers), wanted);
         answer
     }
 

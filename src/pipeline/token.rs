@@ -17,12 +17,14 @@ use super::snapshot::Snapshot;
 use crate::jose::{Algorithm, Compact};
 use crate::model::digest::Digest;
 use crate::model::evidence::{Known, Token};
-use crate::model::token::{AccessToken, Vouched};
+use crate::model::token::{AccessToken, Shown, Vouched};
 use crate::oauth::Introspection;
 use crate::policy::Gate;
 
+mod proof;
 mod validity;
 
+pub use proof::{ALGORITHMS as PROOF_ALGORITHMS, DPOP, Target};
 pub use validity::{has_scope, judge};
 
 /// `[tokens.NAME]`: who issues initial access tokens, and what each of them says.
@@ -81,6 +83,17 @@ pub struct Unfit {
     pub why: Arc<str>,
 }
 
+/// A request, as far as its token is concerned.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Where the token stands.
+    pub headers: &'a HeaderMap,
+    /// What a proof of possession has to be for.
+    pub target: Target<'a>,
+    /// Who sends it.
+    pub presenter: Presenter,
+}
+
 /// Who presents a token, as far as it matters before the issuer is asked.
 #[derive(Clone, Copy, Debug)]
 pub enum Presenter {
@@ -97,23 +110,26 @@ const BUDGET: Duration = Duration::from_secs(4);
 const LONGEST: usize = 16 * 1024;
 
 /// The token of a request as far as its issuer vouches for it. Where no token is asked for none is looked at.
-pub async fn gather(
-    snapshot: &Snapshot,
-    rule: Option<&TokenRule>,
-    headers: &HeaderMap,
-    presenter: Presenter,
-) -> Known<Token> {
+pub async fn gather(snapshot: &Snapshot, rule: Option<&TokenRule>, request: &Request<'_>) -> Known<Token> {
     let Some(rule) = rule else { return Known::Absent };
-    let token = match bearer(headers) {
-        Ok(Some(token)) => token,
+    let (scheme, token) = match presented(request.headers) {
+        Ok(Some(presented)) => presented,
         Ok(None) => return Known::Absent,
         Err(why) => return refused(why),
     };
-    match &rule.issuer.verification {
+    let known = match &rule.issuer.verification {
         Verification::KeySet { key_set, algorithms } => signed(snapshot, key_set, algorithms, token).await,
         Verification::Introspection(introspection) => {
-            told(snapshot, introspection, &rule.issuer.terms.issuer, token, presenter).await
+            told(snapshot, introspection, &rule.issuer.terms.issuer, token, request.presenter).await
         }
+    };
+    match (known, scheme) {
+        // Where nobody vouches for the token its proof is of no interest.
+        (Known::Value(Token::Vouched(vouched)), Scheme::Dpop) => {
+            let shown = Shown::Dpop(proof::proof(request.headers, &request.target, token));
+            Known::Value(Token::Vouched(Arc::new(AccessToken { shown, ..AccessToken::clone(&vouched) })))
+        }
+        (known, _) => known,
     }
 }
 
@@ -140,7 +156,12 @@ async fn signed(snapshot: &Snapshot, key_set: &str, algorithms: &[Algorithm], to
     };
     match compact.verify(&key, algorithms) {
         Ok(signed) => {
-            let token = AccessToken { claims: signed.claims, vouched: Vouched::Signed, digest: signed.digest };
+            let token = AccessToken {
+                claims: signed.claims,
+                vouched: Vouched::Signed,
+                digest: signed.digest,
+                shown: Shown::Bearer,
+            };
             Known::Value(Token::Vouched(Arc::new(token)))
         }
         Err(fault) => refused(&format!("the token {fault}")),
@@ -179,28 +200,58 @@ async fn told(
     claims.entry("iss").or_insert_with(|| Value::String(issuer.to_owned()));
     let fingerprint = recording.sealer.current().fingerprint(token);
     let digest = Digest::of(token.as_bytes());
-    Known::Value(Token::Vouched(Arc::new(AccessToken { claims, vouched: Vouched::Told { fingerprint }, digest })))
+    let token = AccessToken { claims, vouched: Vouched::Told { fingerprint }, digest, shown: Shown::Bearer };
+    Known::Value(Token::Vouched(Arc::new(token)))
 }
 
-/// The token of the one Authorization header, which has exactly the form of RFC 6750 §2.1; `None` without a header.
+/// Under which word a token is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+impl Scheme {
+    /// Under which a request shows something; what is neither counts as Bearer. `None` without a header.
+    pub(super) fn presented(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get(AUTHORIZATION)?;
+        Some(value.to_str().ok().and_then(Self::of).unwrap_or(Self::Bearer))
+    }
+
+    /// By the first word of an Authorization header. RFC 9110 §11.1: its case does not matter.
+    fn of(text: &str) -> Option<Self> {
+        let word = text.split(' ').next().unwrap_or_default();
+        let known = [("bearer", Self::Bearer), ("dpop", Self::Dpop)];
+        known.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, scheme)| scheme)
+    }
+}
+
+/// A token that is shown as Bearer (RFC 6750 §2.1), and in no other way; `None` without a header.
 pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, &'static str> {
+    match presented(headers)? {
+        Some((Scheme::Dpop, _)) => Err("another authentication scheme than Bearer"),
+        Some((Scheme::Bearer, token)) => Ok(Some(token)),
+        None => Ok(None),
+    }
+}
+
+/// The token of the one Authorization header, which has exactly the form of RFC 6750 §2.1 or RFC 9449 §7.1; `None`
+/// without a header.
+fn presented(headers: &HeaderMap) -> Result<Option<(Scheme, &str)>, &'static str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err("more than one Authorization header");
     }
     let text = value.to_str().map_err(|_| "the Authorization header is not ASCII")?;
-    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    // RFC 9110 §11.1: the scheme's case does not matter.
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err("another authentication scheme than Bearer");
-    }
+    let (_, token) = text.split_once(' ').unwrap_or((text, ""));
+    let scheme = Scheme::of(text).ok_or("another authentication scheme than Bearer and DPoP")?;
     let unpadded = token.trim_end_matches('=');
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
     if unpadded.is_empty() || !unpadded.bytes().all(plain) {
-        return Err("not a b64token after Bearer");
+        return Err("not a b64token after the scheme");
     }
-    Ok(Some(token))
+    Ok(Some((scheme, token)))
 }
 
 #[cfg(test)]

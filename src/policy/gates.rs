@@ -35,6 +35,8 @@ pub enum Gate {
     TokenPresent,
     /// Its scope reaches.
     TokenScope,
+    /// Whoever shows it proves that its key is theirs.
+    TokenProof,
     /// The keys of its issuer are known; where they are not, it is nobody's fault who asks.
     TokenKeys,
     /// There is a software statement.
@@ -78,7 +80,9 @@ impl Gate {
     pub fn about(self) -> &'static About {
         match self {
             Self::CertificateTrusted => &CERTIFICATE_TRUSTED,
-            Self::TokenValid | Self::TokenPresent | Self::TokenScope | Self::TokenKeys => &TOKEN_VALID,
+            Self::TokenValid | Self::TokenPresent | Self::TokenScope | Self::TokenProof | Self::TokenKeys => {
+                &TOKEN_VALID
+            }
             Self::StatementPresent => &STATEMENT_PRESENT,
             Self::StatementSignature => &STATEMENT_SIGNATURE,
             Self::StatementKeys => &STATEMENT_KEYS,
@@ -184,9 +188,12 @@ impl Gates {
         let known = Gate::ALL.into_iter().filter(move |gate| gate.about().operations.contains(&operation));
         let signer = self.statement.as_ref().map(|statement| statement.signer);
         known.filter(move |gate| match gate {
-            Gate::CertificateTrusted | Gate::TokenValid | Gate::TokenPresent | Gate::TokenScope | Gate::TokenKeys => {
-                true
-            }
+            Gate::CertificateTrusted
+            | Gate::TokenValid
+            | Gate::TokenPresent
+            | Gate::TokenScope
+            | Gate::TokenProof
+            | Gate::TokenKeys => true,
             Gate::StatementPresent | Gate::StatementSignature => signer.is_some(),
             Gate::StatementKeys => signer == Some(Signer::Directory),
             Gate::StatementCertificate => signer == Some(Signer::Certificate),
@@ -200,6 +207,7 @@ impl Gates {
             Gate::TokenValid => &self.token.valid,
             Gate::TokenPresent => &self.token.present,
             Gate::TokenScope => &self.token.scope,
+            Gate::TokenProof => &self.token.proof,
             Gate::TokenKeys => &self.token.keys,
             Gate::StatementPresent => &self.statement_present,
             Gate::StatementSignature => &self.statement_signature,

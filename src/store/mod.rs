@@ -39,7 +39,9 @@ pub use reader::Reader;
 pub use seal::{SealError, SealedAnswer, Sealer, SealingKey};
 
 use crate::model::binding::Binding;
+use crate::model::claim::Claim;
 use crate::model::digest::Digest;
+use crate::model::id::DecisionId;
 use crate::model::time::{Clock, Timestamp};
 use operation::Operation;
 use queue::Queue;
@@ -225,6 +227,17 @@ impl Store {
     pub async fn append(&self, entry: Entry) -> Result<(), StoreError> {
         let (reply, answer) = oneshot::channel();
         self.submit(Operation::Append(entry, reply))?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Takes a single-use thing by itself, with no decision opened: what proves something once proves it to nobody
+    /// again, whatever becomes of the request. `false`: another decision holds it.
+    ///
+    /// # Errors
+    /// The store's failure; whether it is taken is not known.
+    pub async fn take_claim(&self, claim: Claim, decision: DecisionId, at: Timestamp) -> Result<bool, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Operation::Take(claim, decision, at, reply))?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 

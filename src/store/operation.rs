@@ -234,6 +234,7 @@ pub(super) enum Operation {
     Open(Box<Opening>, Queue, oneshot::Sender<Result<Opened, OpenError>>),
     Close(Box<Closing>, oneshot::Sender<Result<(), NotClosed>>),
     Append(Entry, oneshot::Sender<Result<(), StoreError>>),
+    Take(Claim, DecisionId, Timestamp, oneshot::Sender<Result<bool, StoreError>>),
     Release(Freeing, Entry, oneshot::Sender<Result<usize, StoreError>>),
     Abandon(Abandoned),
     Stop(oneshot::Sender<()>),
@@ -297,6 +298,7 @@ impl Operation {
                 drop(reply.send(answer));
             }
             Self::Append(_, reply) => drop(reply.send(result.map(|_| ()))),
+            Self::Take(.., reply) => drop(reply.send(result.map(|effect| matches!(effect, Effect::Done)))),
             Self::Release(_, _, reply) => {
                 drop(reply.send(result.map(|effect| if let Effect::Released(count) = effect { count } else { 0 })));
             }

@@ -72,7 +72,7 @@ fn without_cool_down(source: KeySource, clock: &Arc<TestClock>) -> KeySets {
 }
 
 fn header(key_id: &str) -> Header {
-    Header { algorithm: Algorithm::ES256, key_id: Some(key_id.to_owned()), typ: None, chain: Vec::new() }
+    Header { algorithm: Algorithm::ES256, key_id: Some(key_id.to_owned()), typ: None, chain: Vec::new(), key: None }
 }
 
 async fn has(sets: &KeySets, key_id: &str) -> bool {

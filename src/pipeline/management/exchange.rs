@@ -12,6 +12,7 @@ use super::super::decide::Decision;
 use super::super::record::{self, Told};
 use super::super::reply::Ended;
 use super::super::routes::{ManagementRoute, PolicyUse};
+use super::super::token::Scheme;
 use super::reply::{self, Asked};
 use super::{Management, authorization};
 use crate::audit::{Ending, Text};
@@ -118,6 +119,6 @@ fn headers(
 
 /// The answer about a token has its challenge (RFC 6750 §3).
 pub(super) fn challenged(mut ended: Ended, refusal: &Refusal<'_>) -> Ended {
-    challenge(&mut ended.answer, refusal, true, None);
+    challenge(&mut ended.answer, refusal, Some(Scheme::Bearer), None);
     ended
 }

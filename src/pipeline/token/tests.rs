@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::model::time::Timestamp;
+use crate::model::token::Proof;
 
 const NOW: i64 = 1_795_435_200;
 
@@ -31,11 +32,12 @@ fn certificate() -> Digest {
 
 /// Judges good claims with these laid over them; `null` takes one away.
 fn judged(changes: &Value, certificate: Option<&Digest>) -> Result<(), (Gate, String)> {
-    vouched(Vouched::Signed, &rule(true), changes, certificate)
+    vouched(Vouched::Signed, Shown::Bearer, &rule(true), changes, certificate)
 }
 
 fn vouched(
     vouched: Vouched,
+    shown: Shown,
     rule: &TokenRule,
     changes: &Value,
     certificate: Option<&Digest>,
@@ -51,7 +53,7 @@ fn vouched(
         }
     }
     let Value::Object(claims) = claims else { unreachable!() };
-    let token = AccessToken { claims, vouched, digest: Digest::of(b"token") };
+    let token = AccessToken { claims, vouched, digest: Digest::of(b"token"), shown };
     let token = Known::Value(Token::Vouched(Arc::new(token)));
     judge(Some(rule), &token, certificate, Timestamp::from_unix_seconds(NOW))
         .map(|found| assert!(found.is_some()))
@@ -65,20 +67,23 @@ fn one_header_of_exactly_one_form() {
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        bearer(&headers).map(|token| token.map(str::to_owned))
+        presented(&headers).map(|token| token.map(|(scheme, token)| (scheme, token.to_owned())))
     };
     assert_eq!(read(&[]), Ok(None));
     for good in ["Bearer a-b._~+/9==", "bearer a-b._~+/9==", "BEARER a-b._~+/9=="] {
-        assert_eq!(read(&[good]), Ok(Some("a-b._~+/9==".to_owned())), "{good}");
+        assert_eq!(read(&[good]), Ok(Some((Scheme::Bearer, "a-b._~+/9==".to_owned()))), "{good}");
+    }
+    for good in ["DPoP a", "dpop a", "DPOP a"] {
+        assert_eq!(read(&[good]), Ok(Some((Scheme::Dpop, "a".to_owned()))), "{good}");
     }
     assert_eq!(read(&["Bearer a", "Bearer a"]), Err("more than one Authorization header"));
-    for other in ["Basic a", "DPoP a", "", "Bearera", "Bearer\ta"] {
-        assert_eq!(read(&[other]), Err("another authentication scheme than Bearer"), "{other}");
+    for other in ["Basic a", "", "Bearera", "Bearer\ta"] {
+        assert_eq!(read(&[other]), Err("another authentication scheme than Bearer and DPoP"), "{other}");
     }
     for bad in
         ["Bearer", "Bearer ", "Bearer  a", "Bearer a b", "Bearer a, Bearer b", "Bearer a=b", "Bearer =", "Bearer \"a\""]
     {
-        assert_eq!(read(&[bad]), Err("not a b64token after Bearer"), "{bad}");
+        assert_eq!(read(&[bad]), Err("not a b64token after the scheme"), "{bad}");
     }
     assert_eq!(read(&["Bearer \u{e9}"]), Err("the Authorization header is not ASCII"));
 }
@@ -119,7 +124,7 @@ fn times_hold_to_the_second_with_the_skew() {
 fn what_the_issuer_told_may_say_less() {
     let told = |rule: &TokenRule, changes: Value| {
         let fingerprint = Digest::of(b"keyed");
-        vouched(Vouched::Told { fingerprint }, rule, &changes, None).map_err(|(_, why)| why)
+        vouched(Vouched::Told { fingerprint }, Shown::Bearer, rule, &changes, None).map_err(|(_, why)| why)
     };
     let refused = |why: &str| Err(why.to_owned());
     let named = rule(true);
@@ -151,7 +156,7 @@ fn a_bound_token_is_its_holders() {
     assert_eq!(why(own.clone(), None), refused("bound to a certificate, and the connection has none"));
     assert_eq!(why(own, Some(&Digest::of(b"other"))), refused("bound to another certificate"));
     assert_eq!(why(json!({ "x5t#S256": "" }), Some(&certificate())), refused("bound to another certificate"));
-    assert_eq!(why(json!({ "jkt": "x" }), None), refused("bound by DPoP, which is not supported"));
+    assert_eq!(why(json!({ "jkt": "x" }), None), refused("bound by DPoP, and shown without a proof"));
     for other in [json!({}), json!({ "kid": "x" }), json!({ "x5t#S256": 1 })] {
         assert_eq!(
             why(other.clone(), Some(&certificate())),
@@ -160,6 +165,37 @@ fn a_bound_token_is_its_holders() {
         );
     }
     assert_eq!(why(json!("x"), None), refused("cnf is not an object"));
+}
+
+#[test]
+fn a_token_of_a_key_comes_with_its_proof() {
+    let key = Digest::of(b"key");
+    let at = |issued: i64| Proof { key, id: Digest::of(b"one"), issued: Timestamp::from_unix_seconds(issued) };
+    let bound = json!({ "cnf": { "jkt": key.base64url() } });
+    let told = |shown: Shown, changes: &Value| vouched(Vouched::Signed, shown, &rule(true), changes, None);
+    let shown = |proof: Proof| told(Shown::Dpop(Ok(proof)), &bound);
+    assert_eq!(shown(at(NOW)), Ok(()));
+    let refused = |gate, why: &str| Err((gate, why.to_owned()));
+    // A minute of age and a minute of skew.
+    assert_eq!((shown(at(NOW - 120)), shown(at(NOW + 60))), (Ok(()), Ok(())));
+    assert_eq!(shown(at(NOW - 121)), refused(Gate::TokenProof, "the proof is too old"));
+    assert_eq!(shown(at(NOW + 61)), refused(Gate::TokenProof, "the proof is of the future"));
+    assert_eq!(
+        shown(Proof { key: Digest::of(b"other"), ..at(NOW) }),
+        refused(Gate::TokenValid, "bound to another key than that of the proof")
+    );
+    let broken = Shown::Dpop(Err("htm is another method".into()));
+    assert_eq!(told(broken, &bound), refused(Gate::TokenProof, "htm is another method"));
+    assert_eq!(
+        told(Shown::Dpop(Ok(at(NOW))), &json!({})),
+        refused(Gate::TokenValid, "shown by DPoP, and not bound to a key")
+    );
+    let both = json!({ "cnf": { "jkt": key.base64url(), "x5t#S256": certificate().base64url() } });
+    let both = |certificate: Option<Digest>| {
+        vouched(Vouched::Signed, Shown::Dpop(Ok(at(NOW))), &rule(true), &both, certificate.as_ref())
+    };
+    assert_eq!(both(Some(certificate())), Ok(()));
+    assert_eq!(both(None), refused(Gate::TokenValid, "bound to a certificate, and the connection has none"));
 }
 
 #[test]

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::{Terms, TokenRule, Unfit};
 use crate::model::digest::Digest;
 use crate::model::evidence::{Known, Token};
 use crate::model::time::Timestamp;
-use crate::model::token::{AccessToken, Vouched};
+use crate::model::token::{AccessToken, PROOF_AGE, Shown, Vouched};
 use crate::policy::Gate;
 
 /// Whether the token is valid on this route at this time, for whoever holds this certificate.
@@ -40,9 +38,12 @@ pub fn judge<'e>(
     let valid = meant_for(terms, &token.claims)
         .and_then(|()| in_time(terms, token, now))
         .and_then(|()| of_a_known_type(token))
-        .and_then(|()| possessed(&token.claims, certificate));
+        .and_then(|()| possessed(token, certificate));
     if let Err(why) = valid {
         return unfit(Gate::TokenValid, why);
+    }
+    if let Err(why) = proved(terms, token, now) {
+        return unfit(Gate::TokenProof, &why);
     }
     if !has_scope(&token.claims, &terms.scope) {
         return unfit(Gate::TokenScope, "the scope of the route's tokens is missing");
@@ -101,6 +102,8 @@ fn of_a_known_type(token: &AccessToken) -> Result<(), &'static str> {
         _ if token.vouched == Vouched::Signed => Ok(()),
         None => Ok(()),
         Some(Some(word)) if word.eq_ignore_ascii_case("bearer") => Ok(()),
+        // RFC 9449 §6.2; what it is bound to stands in `cnf`.
+        Some(Some(word)) if word.eq_ignore_ascii_case("dpop") && token.claims.contains_key("cnf") => Ok(()),
         Some(_) => Err("token_type is not Bearer"),
     }
 }
@@ -112,23 +115,51 @@ fn whole_seconds(value: &Value) -> Option<i64> {
     (0.0..253_402_300_800.0).contains(&seconds).then_some(seconds as i64)
 }
 
-/// Proof of possession: a token bound to a certificate comes over a connection with it (RFC 8705 §3.1). What it is
-/// bound to in another way (RFC 9449 §6.1, RFC 7800 §3) cannot be proved here, so such a token is refused.
-fn possessed(claims: &Map<String, Value>, certificate: Option<&Digest>) -> Result<(), &'static str> {
-    let confirmation = match claims.get("cnf") {
-        None => return Ok(()),
-        Some(Value::Object(members)) => members,
+/// Proof of possession: a token bound to a certificate comes over a connection with it (RFC 8705 §3.1), one bound to a
+/// key with a proof of that (RFC 9449 §7.1), one bound to both with both. What it is bound to in another way
+/// (RFC 7800 §3) cannot be proved here, so such a token is refused.
+fn possessed(token: &AccessToken, certificate: Option<&Digest>) -> Result<(), &'static str> {
+    let bound_to_a_key = match token.claims.get("cnf") {
+        None => None,
+        Some(Value::Object(members)) => {
+            let known = |name: &String| matches!(name.as_str(), "x5t#S256" | "jkt");
+            if members.is_empty() || !members.keys().all(known) {
+                return Err("bound in a way that is not supported");
+            }
+            if let Some(thumbprint) = members.get("x5t#S256") {
+                match (thumbprint.as_str(), certificate) {
+                    (None, _) => return Err("bound in a way that is not supported"),
+                    (_, None) => return Err("bound to a certificate, and the connection has none"),
+                    (Some(thumbprint), Some(digest)) if digest.base64url() == thumbprint => {}
+                    (Some(_), Some(_)) => return Err("bound to another certificate"),
+                }
+            }
+            members.get("jkt")
+        }
         Some(_) => return Err("cnf is not an object"),
     };
-    if confirmation.contains_key("jkt") {
-        return Err("bound by DPoP, which is not supported");
+    match (bound_to_a_key, &token.shown) {
+        (None, Shown::Bearer) => Ok(()),
+        // Whoever stole it could show it so.
+        (Some(_), Shown::Bearer) => Err("bound by DPoP, and shown without a proof"),
+        (None, Shown::Dpop(_)) => Err("shown by DPoP, and not bound to a key"),
+        (Some(jkt), Shown::Dpop(Ok(proof))) if jkt.as_str() != Some(&proof.key.base64url()) => {
+            Err("bound to another key than that of the proof")
+        }
+        // The proof itself is another gate's.
+        (Some(_), Shown::Dpop(_)) => Ok(()),
     }
-    let (Some(Value::String(thumbprint)), 1) = (confirmation.get("x5t#S256"), confirmation.len()) else {
-        return Err("bound in a way that is not supported");
-    };
-    match certificate {
-        None => Err("bound to a certificate, and the connection has none"),
-        Some(digest) if URL_SAFE_NO_PAD.encode(digest.as_bytes()) == *thumbprint => Ok(()),
-        Some(_) => Err("bound to another certificate"),
+}
+
+/// Whether the proof holds and is recent (RFC 9449 §4.3).
+fn proved(terms: &Terms, token: &AccessToken, now: Timestamp) -> Result<(), Arc<str>> {
+    match &token.shown {
+        Shown::Bearer => Ok(()),
+        Shown::Dpop(Err(why)) => Err(Arc::clone(why)),
+        Shown::Dpop(Ok(proof)) if now.plus(terms.skew) < proof.issued => Err("the proof is of the future".into()),
+        Shown::Dpop(Ok(proof)) if proof.issued.plus(PROOF_AGE).plus(terms.skew) < now => {
+            Err("the proof is too old".into())
+        }
+        Shown::Dpop(Ok(_)) => Ok(()),
     }
 }

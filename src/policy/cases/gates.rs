@@ -113,6 +113,7 @@ impl Proofs {
                 | Gate::TokenValid
                 | Gate::TokenPresent
                 | Gate::TokenScope
+                | Gate::TokenProof
                 | Gate::TokenKeys
                 | Gate::StatementPresent
                 | Gate::StatementCertificate => true,

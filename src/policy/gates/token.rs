@@ -7,12 +7,13 @@ use crate::model::error_code::ErrorCode;
 use crate::model::facts::Operation;
 use crate::model::trace::Rule;
 
-/// One gate that fails in four ways. The code of two of them is for the protocol to say, whatever a policy says.
+/// One gate that fails in five ways. The code of three of them is for the protocol to say, whatever a policy says.
 #[derive(Debug)]
 pub(super) struct TokenRules {
     pub(super) valid: Arc<Rule>,
     pub(super) present: Arc<Rule>,
     pub(super) scope: Arc<Rule>,
+    pub(super) proof: Arc<Rule>,
     pub(super) keys: Arc<Rule>,
 }
 
@@ -26,6 +27,7 @@ impl TokenRules {
         Self {
             present: other(MISSING, None),
             scope: other(NARROW, Some(ErrorCode::InsufficientScope)),
+            proof: other(UNPROVED, Some(ErrorCode::InvalidDpopProof)),
             keys: other(KEYS, Some(ErrorCode::TemporarilyUnavailable)),
             valid,
         }
@@ -39,7 +41,7 @@ pub(super) static TOKEN_VALID: About = About {
     error: ErrorCode::InvalidToken,
     field: None,
     operations: &[Operation::Register],
-    faults: &[INVALID, MISSING, NARROW, KEYS],
+    faults: &[INVALID, MISSING, NARROW, UNPROVED, KEYS],
     settings: &[],
 };
 
@@ -54,6 +56,10 @@ const MISSING: Fault = Fault {
 const NARROW: Fault = Fault {
     message: "the scope of the initial access token does not allow this registration",
     hint: "ask its issuer for one with the scope of client registration",
+};
+const UNPROVED: Fault = Fault {
+    message: "the DPoP proof is not valid for this request, or was used before",
+    hint: "sign a new proof for each request with the token's key, as RFC 9449 4.2 has it",
 };
 const KEYS: Fault = Fault {
     message: "initial access tokens cannot be verified at the moment: their issuer cannot be asked",

@@ -6,6 +6,7 @@ use super::bindings;
 use super::claims::{self, Taken};
 use super::session::{Session, Value};
 use super::trouble::{Trouble, unreadable};
+use crate::model::claim::Claim;
 use crate::model::digest::Digest;
 use crate::model::id::DecisionId;
 use crate::model::time::Timestamp;
@@ -80,6 +81,7 @@ impl Book<'_> {
             Operation::Open(opening, ..) => self.open(opening).await,
             Operation::Close(closing, _) => self.close(closing).await,
             Operation::Append(entry, _) => self.entry(entry).await,
+            Operation::Take(claim, decision, at, _) => self.take(claim, *decision, *at).await,
             Operation::Release(freeing, note, _) => self.free(freeing, note).await,
             Operation::Abandon(abandoned) => self.abandon(abandoned).await,
             Operation::Stop(_) => Ok(Effect::Done),
@@ -119,6 +121,15 @@ impl Book<'_> {
             self.ended(opening.decision, &opening.conflict.refusal(claim, holder), opening.at);
         }
         Ok(effect)
+    }
+
+    async fn take(&self, claim: &Claim, decision: DecisionId, at: Timestamp) -> Result<Effect, Trouble> {
+        let taken = claims::take(self.session, std::slice::from_ref(claim), &decision.to_string(), at).await?;
+        Ok(match taken {
+            None => Effect::Done,
+            Some((index, Taken::HeldBy(_))) => Effect::Conflict(index),
+            Some((index, Taken::Exhausted { until, .. })) => Effect::Exhausted(index, until),
+        })
     }
 
     async fn insert_request(&self, opening: &Opening, decision: &str) -> Result<bool, Trouble> {

@@ -24,6 +24,7 @@ pub(super) fn stripes(batch: &[Operation]) -> Vec<i32> {
                 found.push(of_request(&opening.request));
                 found.extend(opening.claims.iter().map(|claim| of_claim(claim.kind.as_str(), &claim.key)));
             }
+            Operation::Take(claim, ..) => found.push(of_claim(claim.kind.as_str(), &claim.key)),
             Operation::Close(closing, _) => {
                 found.push(of_request(&closing.opened.request));
                 found.extend(closing.opened.claims.iter().map(|(kind, key)| of_claim(kind.as_str(), key)));

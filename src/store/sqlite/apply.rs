@@ -35,6 +35,13 @@ impl Book<'_> {
             Operation::Open(opening, ..) => self.open(opening),
             Operation::Close(closing, _) => self.close(closing),
             Operation::Append(entry, _) => self.entry(entry),
+            Operation::Take(claim, decision, at, _) => {
+                match claims::take(self.connection, claim, &decision.to_string(), *at)? {
+                    Take::Taken => Ok(Effect::Done),
+                    Take::HeldBy(_) => Ok(Effect::Conflict(0)),
+                    Take::Exhausted { until, .. } => Ok(Effect::Exhausted(0, until)),
+                }
+            }
             Operation::Release(freeing, note, _) => self.free(freeing, note),
             Operation::Abandon(abandoned) => self.abandon(abandoned),
             Operation::Stop(_) => Ok(Effect::Done),

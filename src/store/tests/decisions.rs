@@ -189,3 +189,27 @@ async fn futures_poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Opti
     })
     .await
 }
+
+on_both!(a_thing_taken_by_itself_is_taken_once_and_lives_as_long_as_it_says);
+async fn a_thing_taken_by_itself_is_taken_once_and_lives_as_long_as_it_says(world: World) {
+    let world = Arc::new(world);
+    let expires = world.now().plus(Duration::from_secs(60));
+    let one = move || claim(ClaimKind::Jti, "proof", Some(expires));
+    let tasks: Vec<_> = (0..20)
+        .map(|seed| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.store.take_claim(one(), world.decision(seed), world.now()).await.unwrap() })
+        })
+        .collect();
+    let mut taken = 0;
+    for task in tasks {
+        taken += usize::from(task.await.unwrap());
+    }
+    assert_eq!(taken, 1);
+    assert_eq!(world.count("SELECT count(*) FROM entries").await, 0, "nothing was decided");
+    let later = expires.plus(Duration::from_secs(1));
+    assert!(world.store.take_claim(one(), world.decision(30), later).await.unwrap());
+    let mut opening = world.opening(31, &[]);
+    opening.claims.push(one());
+    assert_eq!(world.store.open_decision(opening).await.unwrap_err(), OpenError::Conflict { claim: 0 });
+}
