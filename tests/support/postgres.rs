@@ -65,6 +65,8 @@ impl Postgres {
         let folder = tempfile::tempdir().expect("a folder").keep();
         let options = prepare(&folder);
         let mut command = Command::new("sh");
+        // In a group of its own: a signal to the group of the tests (`timeout`, Ctrl-C) must not end it before the server.
+        command.process_group(0);
         command.args(["-c", SUPERVISOR, "sh"]).arg(&folder).args(&programs).arg(options).current_dir(&folder);
         if let Some((user, group)) = other_user() {
             // PostgreSQL does not run as root.
