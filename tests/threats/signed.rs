@@ -214,7 +214,7 @@ async fn t1_the_payload_is_strict_json_within_64_kilobytes() {
             "a JSON object has two members of the same name",
         ),
         ("a list", format!("[{good}]"), "the JSON text is not an object"),
-        ("a second document", format!("{good}{good}"), "something follows the JSON object"),
+        ("a second document", format!("{good}{good}"), "something follows the JSON text"),
         ("a control character", format!("{{\"x\":\"\u{1}\",{inner}"), "not well-formed JSON"),
     ] {
         let answer = post(&target, raw(payload.as_bytes())).await;
