@@ -140,6 +140,10 @@ impl Ledger {
     /// # Errors
     /// A conflict, which is then recorded as the refusal; a request seen before; or the store's failure within 2 s.
     pub async fn open(&self, admission: Admission<'_>) -> Result<Opened, OpenError> {
+        // A result waits for the disk: what is opened now would be sent, and its result could not be told either.
+        if !self.unfinished.is_empty() {
+            return Err(StoreError::Stalled.into());
+        }
         let Admission { record, claims, request, answer_expires, status } = admission;
         let (id, at, clock) = (record.id, record.time, Arc::clone(&self.clock));
         let written = Written::new(record);

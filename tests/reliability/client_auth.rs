@@ -68,7 +68,9 @@ async fn require_holds_on_every_route_of_a_connection_whose_authority_was_remove
 /// A second host behind the same listener and certificate.
 fn second_host(text: &str, first: &str, second: &str) -> String {
     let (before, after) = text.split_once("[hosts.\"localhost\"]\n").expect("the host");
-    let after = after.replace("path = \"/register\"\n", "path = \"/register\"\nhosts = [\"bank.localhost\"]\n");
+    let gated = ["path = \"/register\"\n", "path = \"/register/{client_id}\"\n"];
+    let moved = |text: String, path: &&str| text.replace(path, &format!("{path}hosts = [\"bank.localhost\"]\n"));
+    let after = gated.iter().fold(after.to_owned(), moved);
     let second = format!("[hosts.\"bank.localhost\"]\npublic_base = \"https://bank.localhost\"\n{second}\n");
     format!("{before}{second}[hosts.\"localhost\"]\n{first}\n{after}")
 }
