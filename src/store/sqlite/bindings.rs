@@ -1,6 +1,7 @@
 //! The SQL of bindings: who owns a client, and what becomes of it when a decision ends.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::types::Value as Column;
+use rusqlite::{Connection, Row, params, params_from_iter};
 use serde_json::{Map, Value};
 
 use super::apply::{decision_id, unreadable};
@@ -62,30 +63,42 @@ fn insert(connection: &Connection, binding: &Binding) -> Result<bool, StoreError
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
              ON CONFLICT DO NOTHING",
         )?
-        .execute(params![
-            binding.authority.as_ref().map(AuthorityName::as_str),
-            binding.organisation,
-            binding.software,
-            binding.policy,
-            binding.certificate.as_ref().map(Digest::as_bytes),
-            binding.certificate_expires.map(Timestamp::unix_micros),
-            binding.subject,
-            binding.token_fingerprint.as_ref().map(Digest::as_bytes),
-            binding.token_expires.map(Timestamp::unix_micros),
-            binding.sealed_token.as_ref().map(|token| &token.key_id),
-            binding.sealed_token.as_ref().map(|token| &token.blob),
-            json(&binding.metadata)?,
-            binding.updated.map(Timestamp::unix_micros),
-            binding.template.as_ref().map(|template| &template.name),
-            binding.template.as_ref().map(|template| template.digest.as_bytes()),
-            own(binding)?,
-            binding.decision.to_string(),
-            binding.upstream,
-            binding.client_id,
-            binding.registered.unix_micros(),
-        ])?;
+        .execute(params_from_iter(written(binding)?))?;
     Ok(rows == 1)
 }
+
+/// The columns of a binding, in the order in which an insertion has them.
+fn written(binding: &Binding) -> Result<[Column; 20], StoreError> {
+    let text = |text: Option<&str>| Column::from(text.map(str::to_owned));
+    let blob = |bytes: Option<&[u8]>| Column::from(bytes.map(<[u8]>::to_vec));
+    let time = |time: Option<Timestamp>| Column::from(time.map(Timestamp::unix_micros));
+    let (token, template) = (binding.sealed_token.as_ref(), binding.template.as_ref());
+    Ok([
+        text(binding.authority.as_ref().map(AuthorityName::as_str)),
+        text(binding.organisation.as_deref()),
+        text(binding.software.as_deref()),
+        binding.policy.clone().into(),
+        blob(binding.certificate.as_ref().map(|digest| &digest.as_bytes()[..])),
+        time(binding.certificate_expires),
+        text(binding.subject.as_deref()),
+        blob(binding.token_fingerprint.as_ref().map(|digest| &digest.as_bytes()[..])),
+        time(binding.token_expires),
+        text(token.map(|token| &*token.key_id)),
+        blob(token.map(|token| &*token.blob)),
+        json(&binding.metadata)?.into(),
+        time(binding.updated),
+        text(template.map(|template| &*template.name)),
+        blob(template.map(|template| &template.digest.as_bytes()[..])),
+        own(binding)?.into(),
+        binding.decision.to_string().into(),
+        binding.upstream.clone().into(),
+        binding.client_id.clone().into(),
+        binding.registered.unix_micros().into(),
+    ])
+}
+
+/// An update changes all but the time of the registration, the last of them.
+const OF_UPDATES: usize = 19;
 
 fn update(connection: &Connection, binding: &Binding) -> Result<(), StoreError> {
     connection
@@ -96,27 +109,7 @@ fn update(connection: &Connection, binding: &Binding) -> Result<(), StoreError> 
                     template = $14, template_digest = $15, template_own = $16
              WHERE decision = $17 AND upstream = $18 AND client_id = $19",
         )?
-        .execute(params![
-            binding.authority.as_ref().map(AuthorityName::as_str),
-            binding.organisation,
-            binding.software,
-            binding.policy,
-            binding.certificate.as_ref().map(Digest::as_bytes),
-            binding.certificate_expires.map(Timestamp::unix_micros),
-            binding.subject,
-            binding.token_fingerprint.as_ref().map(Digest::as_bytes),
-            binding.token_expires.map(Timestamp::unix_micros),
-            binding.sealed_token.as_ref().map(|token| &token.key_id),
-            binding.sealed_token.as_ref().map(|token| &token.blob),
-            json(&binding.metadata)?,
-            binding.updated.map(Timestamp::unix_micros),
-            binding.template.as_ref().map(|template| &template.name),
-            binding.template.as_ref().map(|template| template.digest.as_bytes()),
-            own(binding)?,
-            binding.decision.to_string(),
-            binding.upstream,
-            binding.client_id,
-        ])?;
+        .execute(params_from_iter(written(binding)?.into_iter().take(OF_UPDATES)))?;
     Ok(())
 }
 
