@@ -43,6 +43,21 @@ pub(crate) struct Upstream<'a> {
     pub(crate) more: &'a str,
 }
 
+impl<'a> Upstream<'a> {
+    /// Registrations by the base policy, and no certificate in headers.
+    pub(crate) const fn plain(profile: &'a str, to: &'a str) -> Self {
+        Self {
+            profile,
+            headers: "{ certificate = \"none\" }",
+            to,
+            policy: "rfc7591",
+            settings: "",
+            route: "",
+            more: "",
+        }
+    }
+}
+
 impl Bank {
     /// Starts the proxy; registrations are at `/register`.
     pub(crate) async fn before(server: IdentityServer, upstream: &Upstream<'_>) -> Self {

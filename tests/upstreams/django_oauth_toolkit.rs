@@ -7,16 +7,7 @@ use crate::programs::{self, IdentityServer, Missing, or_skip};
 
 async fn bank() -> Result<Bank, Missing> {
     let server = IdentityServer::django_oauth_toolkit(&json!({ "issuer": ISSUER }).to_string())?;
-    let upstream = Upstream {
-        profile: "django-oauth-toolkit",
-        headers: "{ certificate = \"none\" }",
-        to: "/o/register/",
-        policy: "rfc7591",
-        settings: "",
-        route: "",
-        more: "",
-    };
-    Ok(Bank::before(server, &upstream).await)
+    Ok(Bank::before(server, &Upstream::plain("django-oauth-toolkit", "/o/register/")).await)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,16 +7,7 @@ use crate::programs::{self, IdentityServer, Missing, or_skip};
 
 async fn bank() -> Result<Bank, Missing> {
     let server = IdentityServer::glewlwyd(&json!({ "issuer": ISSUER }).to_string())?;
-    let upstream = Upstream {
-        profile: "glewlwyd",
-        headers: "{ certificate = \"none\" }",
-        to: "/api/oidc/register",
-        policy: "rfc7591",
-        settings: "",
-        route: "",
-        more: "",
-    };
-    Ok(Bank::before(server, &upstream).await)
+    Ok(Bank::before(server, &Upstream::plain("glewlwyd", "/api/oidc/register")).await)
 }
 
 #[tokio::test(flavor = "multi_thread")]

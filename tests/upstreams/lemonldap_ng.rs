@@ -7,16 +7,7 @@ use crate::programs::{self, IdentityServer, Missing, or_skip};
 
 async fn bank() -> Result<Bank, Missing> {
     let server = IdentityServer::lemonldap_ng(&json!({ "issuer": ISSUER }).to_string())?;
-    let upstream = Upstream {
-        profile: "lemonldap-ng",
-        headers: "{ certificate = \"none\" }",
-        to: "/oauth2/register",
-        policy: "rfc7591",
-        settings: "",
-        route: "",
-        more: "",
-    };
-    Ok(Bank::before(server, &upstream).await)
+    Ok(Bank::before(server, &Upstream::plain("lemonldap-ng", "/oauth2/register")).await)
 }
 
 #[tokio::test(flavor = "multi_thread")]
