@@ -23,7 +23,8 @@
 //!
 //! # Reading order
 //!
-//! 1. [`pipeline::registration`]: the way of a request, on one page.
+//! 1. [`pipeline::registration`]: the way of a request, on one page; then [`pipeline::management`],
+//!    the same for a registered client, whose owner is proved first.
 //! 2. [`pipeline::decide`]: gates, checks, rules, verdict; pure, and the same for
 //!    the server, `explain` and the cases of policies.
 //! 3. [`policy`] and `policies/open-finance-brasil.toml`: what a regime asks; and the tools of
@@ -46,7 +47,8 @@
 //! | [`jose`] | compact tokens, keys, key sets | fetches what a token names |
 //! | [`oauth`] | a client of authorization servers | takes silence for consent |
 //! | [`upstream`] | the identity server | sends what nobody admitted |
-//! | [`audit`], [`bindings`] | the ledger, ownership | keep a token or a body |
+//! | [`audit`] | the ledger | keeps a token or a body |
+//! | [`bindings`] | who owns a client | keeps a token in the clear |
 //! | [`pipeline`] | the order | knows SQL, TOML or sockets |
 //! | [`config`] | settings, and the parts built from them | stops at the first fault |
 //! | [`server`] | listeners, connections, reload | judges |

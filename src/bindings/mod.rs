@@ -3,7 +3,8 @@
 //! A [`Binding`] is made from the identity server's answer to a registration and
 //! what was verified on the way to it. [`Owned`] is the proof that a caller is
 //! the owner: management (RFC 7592) may be sent with it, and it cannot be made
-//! otherwise. Registration access tokens are kept as keyed fingerprints only.
+//! otherwise. Registration access tokens are kept as keyed fingerprints, and sealed where
+//! the deployment says so; never in the clear.
 
 mod owned;
 
